@@ -1,0 +1,1 @@
+"""A lecture on deep learning as pure JAX functions."""

@@ -1,0 +1,1 @@
+"""One short script an experiment; each runs as `python -m experiments.NAME`."""

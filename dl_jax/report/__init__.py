@@ -1,0 +1,58 @@
+"""What a run leaves behind: its folder, its plots, its page, and the table in the console."""
+
+from dl_jax.report.boundary import plot_decision_boundary
+from dl_jax.report.console import print_results, print_table
+from dl_jax.report.environment import environment
+from dl_jax.report.numbers import format_number, format_seconds
+from dl_jax.report.page import write_index, write_page
+from dl_jax.report.picture import Picture
+from dl_jax.report.plots import plot_confusion, plot_history, plot_predictions
+from dl_jax.report.result import (
+    Data,
+    Direction,
+    Figure,
+    Layer,
+    Model,
+    Result,
+    Sample,
+    Verdict,
+    judge,
+    overall,
+)
+from dl_jax.report.run_folder import (
+    RunFolderError,
+    append_jsonl,
+    make_run_folder,
+    write_json,
+    write_text,
+)
+
+__all__ = [
+    "Data",
+    "Direction",
+    "Figure",
+    "Layer",
+    "Model",
+    "Picture",
+    "Result",
+    "RunFolderError",
+    "Sample",
+    "Verdict",
+    "append_jsonl",
+    "environment",
+    "format_number",
+    "format_seconds",
+    "judge",
+    "make_run_folder",
+    "overall",
+    "plot_confusion",
+    "plot_decision_boundary",
+    "plot_history",
+    "plot_predictions",
+    "print_results",
+    "print_table",
+    "write_index",
+    "write_json",
+    "write_page",
+    "write_text",
+]

@@ -1,0 +1,22 @@
+"""Compiled training: one step, many steps, a whole run as a function of a key, and `fit`."""
+
+from dl_jax.train.epoch import train_batches
+from dl_jax.train.fit import Fit, fit
+from dl_jax.train.state import Examples, TrainState, init_state
+from dl_jax.train.step import evaluate, predict, train_step
+from dl_jax.train.whole_run import Data, Schedule, make_train
+
+__all__ = [
+    "Data",
+    "Examples",
+    "Fit",
+    "Schedule",
+    "TrainState",
+    "evaluate",
+    "fit",
+    "init_state",
+    "make_train",
+    "predict",
+    "train_batches",
+    "train_step",
+]

@@ -1,0 +1,52 @@
+"""The lecture's convolutional network for MNIST."""
+
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from dl_jax import ops
+from dl_jax.models.inputs import expect
+from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, MaxPool
+
+
+class CNN(nn.Module):
+    """Convolutions 3x3, each with ReLU and 2x2 max pooling; then dropout and a dense layer.
+
+    Slide `keras.Sequential([keras.Input(shape=input_shape), layers.Conv2D(32, ...), ...])`, and
+    keras.io's example "Simple MNIST convnet".
+
+    Attributes:
+        features: kernels of each convolution.
+        num_classes: number of logits.
+        dropout_rate: share of the flattened features set to zero in training.
+    """
+
+    features: tuple[int, ...] = (32, 64)
+    num_classes: int = 10
+    dropout_rate: float = 0.5
+
+    @nn.compact
+    def __call__(
+        self, inputs: Float[Array, "n h w c"], *, train: bool = False
+    ) -> Float[Array, "n k"]:
+        """Return the logits of each image; training needs the random stream `"dropout"`."""
+        expect("CNN", inputs, "[n, height, width, channels]", 4)
+        smallest = _smallest_side(len(self.features))
+        if min(inputs.shape[1:3]) < smallest:
+            raise ValueError(
+                f"CNN: expected images of at least {smallest}x{smallest} for "
+                f"{len(self.features)} convolutions, got {inputs.shape[1]}x{inputs.shape[2]}"
+            )
+        x = inputs
+        for features in self.features:
+            x = ops.relu(Conv(features, (3, 3), padding="VALID")(x))
+            x = MaxPool()(x)
+        x = Dropout(self.dropout_rate)(Flatten()(x), train=train)
+        return Dense(self.num_classes)(x)
+
+
+def _smallest_side(num_convolutions: int) -> int:
+    """The side that leaves one pixel: each stage takes two off and halves the rest."""
+    side = 1
+    for _ in range(num_convolutions):
+        side = 2 * side + 2
+    return side

@@ -1,0 +1,14 @@
+"""What every model says of inputs that do not fit it."""
+
+import jax
+import jax.numpy as jnp
+
+
+def expect(model: str, inputs: jax.Array, shape: str, ndim: int, integer: bool = False) -> None:
+    """Raise a ValueError that says what was expected, unless rank and kind of the inputs fit."""
+    kind = jnp.integer if integer else jnp.floating
+    if inputs.ndim != ndim or not jnp.issubdtype(inputs.dtype, kind):
+        raise ValueError(
+            f"{model}: expected {'integer' if integer else 'float'} inputs {shape}, "
+            f"got {inputs.dtype} {list(inputs.shape)}"
+        )

@@ -1,0 +1,74 @@
+"""The layers that Flax has only as functions, as modules: so that each is a row of the summary."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+from flax import linen as nn
+from jaxtyping import Array, Float, Int, Shaped
+
+from dl_jax import ops
+
+kernel_init: Callable[..., jax.Array] = nn.initializers.glorot_uniform()
+"""Keras' default, `U(-l, l)` with `l = sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)."""
+
+Dense = partial(nn.Dense, kernel_init=kernel_init)
+Conv = partial(nn.Conv, kernel_init=kernel_init, conv_general_dilated=ops.conv_general_dilated)
+
+
+class MaxPool(nn.Module):
+    """The largest value of each window. Slide "Pooling".
+
+    Attributes:
+        window: height and width of the windows, which touch and do not overlap.
+    """
+
+    window: tuple[int, int] = (2, 2)
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n out_h out_w c"]:
+        """Pool each channel."""
+        return ops.max_pool(x, self.window, self.window)
+
+
+class Flatten(nn.Module):
+    """One row an example. Slide "Convolutional vs Feed-Forward"."""
+
+    def __call__(self, x: Shaped[Array, "n ..."]) -> Shaped[Array, "n size"]:
+        """Reshape to `[n, size]`."""
+        return x.reshape(x.shape[0], -1)
+
+
+class Dropout(nn.Module):
+    """Dropout in training, the identity otherwise.
+
+    Attributes:
+        rate: the share of values set to zero.
+    """
+
+    rate: float
+
+    def __call__(self, x: Float[Array, "n ..."], *, train: bool) -> Float[Array, "n ..."]:
+        """Drop values with the random stream `"dropout"`."""
+        return ops.dropout(x, self.rate, self.make_rng("dropout")) if train else x
+
+
+class BagOfWordsDense(nn.Module):
+    """A dense layer over the multi-hot vector of a sequence's words, without that vector.
+
+    Its parameters are those of `nn.Dense` on the multi-hot matrix, and so is its output, to
+    rounding.
+
+    Attributes:
+        num_words: size of the vocabulary.
+        features: number of outputs.
+    """
+
+    num_words: int
+    features: int
+
+    @nn.compact
+    def __call__(self, ids: Int[Array, "n length"]) -> Float[Array, "n features"]:
+        """Apply to distinct token ids, 0 where a sequence has ended."""
+        kernel = self.param("kernel", kernel_init, (self.num_words, self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return ops.bag_of_words(ids, kernel) + bias[None, :]

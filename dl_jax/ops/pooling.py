@@ -1,0 +1,100 @@
+"""Pooling: the largest or the mean value of each window."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+
+def max_pool(
+    inputs: Float[Array, "n h w c"],
+    window_shape: Sequence[int],
+    strides: Sequence[int] | None = None,
+    padding: str | Sequence[tuple[int, int]] = "VALID",
+) -> Float[Array, "n out_h out_w c"]:
+    """Return the largest value of each window, `O = (I - P_s) / S + 1` of them a side.
+
+    Where several values of a window are equally large, the gradient goes to the first in row-major
+    order, as in `jax.lax`. Same arguments as `flax.linen.max_pool`. Slides "Pooling" and "Output
+    Size in Pooling".
+
+    Args:
+        inputs: images or feature maps.
+        window_shape: height and width of the window.
+        strides: distance between windows; 1 unless given, as in Flax.
+        padding: `"VALID"`, `"SAME"`, or (before, after) for each side.
+    """
+    window, steps, pads = _geometry(inputs, window_shape, strides, padding)
+
+    def native(x: jax.Array) -> jax.Array:
+        return lax.reduce_window(x, -np.inf, lax.max, window, steps, pads)
+
+    if window == steps and not np.any(pads):
+        return lax.platform_dependent(
+            inputs, cpu=lambda x: _max_of_tiles(x, window), default=native
+        )
+    return native(inputs)
+
+
+def avg_pool(
+    inputs: Float[Array, "n h w c"],
+    window_shape: Sequence[int],
+    strides: Sequence[int] | None = None,
+    padding: str | Sequence[tuple[int, int]] = "VALID",
+) -> Float[Array, "n out_h out_w c"]:
+    """Return the mean of each window. Same arguments as `flax.linen.avg_pool`. Slide "Pooling".
+
+    Padded zeros count as values of their window, as in Flax.
+
+    Args:
+        inputs: images or feature maps.
+        window_shape: height and width of the window.
+        strides: distance between windows; 1 unless given, as in Flax.
+        padding: `"VALID"`, `"SAME"`, or (before, after) for each side.
+    """
+    window, steps, pads = _geometry(inputs, window_shape, strides, padding)
+    return lax.reduce_window(inputs, 0.0, lax.add, window, steps, pads) / np.prod(window)
+
+
+def _geometry(inputs, window_shape, strides, padding):
+    if inputs.ndim != 4 or len(window_shape) != 2:
+        raise ValueError(
+            "pooling: expected inputs [n, height, width, channels] and a window (height, width), "
+            f"got inputs {inputs.shape} and window {tuple(window_shape)}"
+        )
+    window = (1, *window_shape, 1)
+    steps = (1, *(strides or (1, 1)), 1)
+    if isinstance(padding, str):
+        return window, steps, tuple(lax.padtype_to_pads(inputs.shape, window, steps, padding))
+    return window, steps, ((0, 0), *(tuple(p) for p in padding), (0, 0))
+
+
+def _max_of_tiles(x: jax.Array, window: tuple[int, ...]) -> jax.Array:
+    """Pool windows that touch but do not overlap; its derivative compares instead of scattering.
+
+    XLA's own derivative, `select_and_scatter`, is the slowest part of a small network on a CPU.
+    """
+    _, kh, kw, _ = window
+    n, h, w, c = x.shape
+    oh, ow = h // kh, w // kw
+
+    def tiles(a: jax.Array) -> jax.Array:
+        return a[:, : oh * kh, : ow * kw].reshape(n, oh, kh, ow, kw, c)
+
+    @jax.custom_jvp
+    def pool(x: jax.Array) -> jax.Array:
+        return lax.reduce_window(x, -np.inf, lax.max, window, window, "VALID")
+
+    @pool.defjvp
+    def _(primals, tangents):
+        y = pool(*primals)
+        largest = tiles(*primals) == y[:, :, None, :, None]
+        order = jnp.arange(kh * kw, dtype=jnp.uint8 if kh * kw < 256 else jnp.int32)
+        order = order.reshape(1, 1, kh, 1, kw, 1)
+        first = jnp.where(largest, order, kh * kw).min((2, 4), keepdims=True)
+        return y, jnp.where(order == first, tiles(*tangents), 0).sum((2, 4))
+
+    return pool(x)

@@ -1,0 +1,128 @@
+"""Tables in the console: 80 columns, and plain text where the output is no terminal."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dl_jax.report.numbers import format_number
+from dl_jax.report.result import Result, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES: dict[Verdict, str] = {
+    "met": "green",
+    "missed": "bold red",
+    "not comparable": "yellow",
+    "interrupted": "yellow",
+}
+
+
+def print_results(results: Sequence[Result], *, console: "Console | None" = None) -> None:
+    """Prints each experiment with its verdict and time, and its figures below it.
+
+    The time is the sum of the parts: data, compilation, training and evaluation. A note says
+    which experiments used embedded data, and why.
+
+    Args:
+        results: what the experiments wrote.
+        console: where to print; standard output without one.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console() if console is None else console
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Experiment", overflow="fold", min_width=20)
+    for name in ("Got", "Expected", "Bound"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Time", justify="right", no_wrap=True)
+
+    def verdict_text(verdict: Verdict | None) -> Text:
+        return Text(verdict, _STYLES[verdict]) if verdict else Text("-", "dim")
+
+    for number, result in enumerate(results):
+        if number:
+            table.add_row()
+        parts = (result["times"].get(k) for k in ("data", "compilation", "training", "evaluation"))
+        # In seconds, for the longest verdict is beside it and the quantities need the width.
+        seconds = f"{sum(part for part in parts if part is not None):,.1f} s"
+        name = Text(result["experiment"], "bold")
+        table.add_row(name, "", "", "", verdict_text(result["verdict"]), seconds)
+        for figure in result["figures"]:
+            bound = figure["bound"]
+            table.add_row(
+                Padding(Text(figure["name"]), (0, 0, 0, 2)),
+                Text(_cell(figure["value"]), "bold"),
+                _cell(figure["expected"]),
+                "-" if bound is None else f"{figure['direction']} {_cell(bound)}",
+                verdict_text(figure["verdict"]),
+                "",
+            )
+    console.print(table)
+    for result in results:
+        if result["data"]["embedded"]:
+            why = result["data"]["reason"] or "as asked for"
+            note = f"{result['experiment']}: embedded data, not comparable: {why}"
+            console.print(Text(note, "yellow"), soft_wrap=True)
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    footer: Sequence[object] | None = None,
+    console: "Console | None" = None,
+) -> None:
+    """Prints a table; numbers are formatted and aligned to the right, anything else is text.
+
+    Args:
+        title: above the table; may be empty.
+        columns: the column headers.
+        rows: the cells, one a column.
+        footer: the cells of a last row, for totals.
+        console: where to print; standard output without one.
+
+    Raises:
+        ValueError: for a row of another length.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    every = [*rows, footer] if footer else list(rows)
+    for row in every:
+        if len(row) != len(columns):
+            raise ValueError(f"row: expected {len(columns)} cells, got {len(row)}: {row!r}")
+    console = Console() if console is None else console
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_footer=bool(footer))
+    for index, name in enumerate(columns):
+        numeric = any(_is_number(row[index]) for row in rows)
+        table.add_column(
+            Text(name),
+            Text(_cell(footer[index]), "bold") if footer else "",
+            justify="right" if numeric else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(_cell(cell)) for cell in row))
+    if title:
+        console.print(Text("\n" + title, "bold"))
+    console.print(table)
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell is set to the right."""
+    return not isinstance(cell, str | bool) and (
+        isinstance(cell, int | float) or getattr(cell, "ndim", None) == 0
+    )
+
+
+def _cell(cell: object) -> str:
+    """A cell's text; a plain hyphen for nothing, which every terminal has."""
+    return "-" if cell is None else format_number(cell)

@@ -1,0 +1,83 @@
+"""The machine and the versions behind a run's figures."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("dl-jax", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
+
+
+def environment() -> dict[str, Any]:
+    """What the figures of a run depend on, besides its configuration.
+
+    Devices and matmul precision are JAX's to say; the caller adds them.
+
+    Returns:
+        `python`, `platform`, `cpu` (the model's name), `cores` (that this process may use),
+        `memory_gib` (that it may use; None where the system does not say), `packages`
+        (version by name, of those installed).
+    """
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": _usable_cores(),
+        "memory_gib": _memory_gib(),
+        "packages": packages,
+    }
+
+
+def _cpu_model() -> str:
+    """The processor's name as its maker sells it, or else its architecture."""
+    for line in (_read("/proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Model") and value.strip():
+            return value.strip()
+    if platform.system() == "Darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        try:
+            name = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            name = ""
+        if name.strip():
+            return name.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use: its affinity, and a container's quota."""
+    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS and Windows
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota = (_read("/sys/fs/cgroup/cpu.max") or "max").split()
+    if len(quota) == 2 and quota[0] != "max":
+        cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
+    return cores
+
+
+def _memory_gib() -> float | None:
+    """Memory that this process may use: the machine's, or a container's limit."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
+    limit = (_read("/sys/fs/cgroup/memory.max") or "max").strip()
+    if limit != "max":
+        total = min(total, int(limit))
+    return round(total / 2**30, 1)
+
+
+def _read(path: str) -> str | None:
+    """The text of a file of the system, or None where there is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

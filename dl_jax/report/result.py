@@ -1,0 +1,158 @@
+"""What an experiment says about itself: the content of `result.json`, and how it is judged."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict
+
+Verdict = Literal["met", "missed", "not comparable", "interrupted"]
+Direction = Literal[">=", "<="]
+
+
+class Figure(TypedDict):
+    """One measured quantity beside what was expected of it.
+
+    Keys:
+        name: the quantity, for example `"test accuracy"`.
+        value: what this run got.
+        expected: the figure of the source, or None where the source has none.
+        bound: the worst value that still meets the expectation, or None for a figure that is
+            shown and not judged.
+        direction: `">="` where more is better, `"<="` where less is.
+        source: where `expected` is from, for example a slide of the lecture.
+        verdict: from `judge`; None without a bound.
+    """
+
+    name: str
+    value: float
+    expected: float | None
+    bound: float | None
+    direction: Direction
+    source: str
+    verdict: Verdict | None
+
+
+class Data(TypedDict):
+    """Which data the run used.
+
+    Keys:
+        name: as given to `dl_jax.data.load`.
+        source: where the arrays were found.
+        digest: SHA-256 over the content, or None for data generated from the seed.
+        embedded: whether this is the small stand-in that needs no network.
+        reason: why the real set could not be had; None if it was not asked for.
+        num_train: examples in the training split.
+        num_test: examples in the test split.
+    """
+
+    name: str
+    source: str
+    digest: str | None
+    embedded: bool
+    reason: str | None
+    num_train: int
+    num_test: int
+
+
+class Layer(TypedDict):
+    """A row of the model's summary: shape without the batch, FLOPs for one example."""
+
+    layer: str
+    output_shape: Sequence[int]
+    params: int
+    flops: int | None
+
+
+class Model(TypedDict):
+    """The model's summary."""
+
+    name: str
+    num_params: int
+    rows: Sequence[Layer]
+
+
+class Sample(TypedDict):
+    """A text with its class, the predicted class, and the probability given to the latter."""
+
+    text: str
+    target: str
+    prediction: str
+    probability: float
+
+
+class Result(TypedDict):
+    """The whole of `result.json`, and all that a page needs besides its pictures.
+
+    Keys:
+        experiment: the module's name, for example `"mnist_cnn"`.
+        title: one line for people.
+        description: one sentence.
+        command: the command line that repeats the run.
+        status: whether the run came to its end or was interrupted.
+        verdict: from `overall`, or `"interrupted"`.
+        figures: what was measured.
+        data: which data were used.
+        model: the model's summary, or None.
+        times: seconds for `data`, `compilation`, `training`, `evaluation`, and for one
+            `epoch`; a part that did not happen is absent or None.
+        config: the hyperparameters.
+        environment: from `environment`, with what the caller adds (devices, precision).
+        history: a row an epoch: `epoch`, `loss`, `accuracy`, and the same after `val_`.
+        samples: texts with their predictions.
+    """
+
+    experiment: str
+    title: str
+    description: str
+    command: str
+    status: Literal["finished", "interrupted"]
+    verdict: Verdict
+    figures: Sequence[Figure]
+    data: Data
+    model: Model | None
+    times: Mapping[str, float | None]
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    samples: NotRequired[Sequence[Sample]]
+
+
+def judge(
+    value: float, bound: float | None, direction: Direction, comparable: bool
+) -> Verdict | None:
+    """Whether `value` is on the right side of `bound`; the bound itself still meets it.
+
+    A value that is not a number misses every bound.
+
+    Args:
+        value: what was measured.
+        bound: the worst value that is still good enough; None for a figure without a bound.
+        direction: `">="` or `"<="`, read as `value direction bound`.
+        comparable: False where the run used other data than the expectation.
+
+    Returns:
+        `"met"`, `"missed"` or `"not comparable"`; None without a bound.
+
+    Raises:
+        ValueError: for another direction.
+    """
+    if direction not in (">=", "<="):
+        raise ValueError(f"direction: expected '>=' or '<=', got {direction!r}")
+    if bound is None:
+        return None
+    if not comparable:
+        return "not comparable"
+    met = value >= bound if direction == ">=" else value <= bound
+    return "met" if met else "missed"
+
+
+def overall(verdicts: Iterable[Verdict | None]) -> Verdict:
+    """The verdict of an experiment from those of its figures: the worst one counts.
+
+    The order is interrupted, missed, not comparable, met. Figures without a verdict do not
+    count; where none has one, there was nothing to compare.
+    """
+    found = {verdict for verdict in verdicts if verdict is not None}
+    order: tuple[Verdict, ...] = ("interrupted", "missed", "not comparable", "met")
+    for verdict in order:
+        if verdict in found:
+            return verdict
+    return "not comparable"

@@ -1,0 +1,236 @@
+"""The parts of an experiment's page, from its result."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dl_jax.report.markup import Html, element, figure, join, pairs, table
+from dl_jax.report.numbers import format_number, format_seconds
+from dl_jax.report.picture import Picture
+from dl_jax.report.result import Data, Model, Result, Sample, Verdict
+
+# A sign beside the word, so that no verdict is told by its colour alone.
+_SIGNS: dict[Verdict, str] = {"met": "✓", "missed": "✗", "not comparable": "≠", "interrupted": "‖"}
+_DIRECTIONS = {">=": "≥", "<=": "≤"}
+_TIMES = {
+    "data": "Reading the data",
+    "compilation": "Compilation",
+    "training": "Training",
+    "epoch": "One epoch of it",
+    "evaluation": "Evaluation",
+}
+_LONGEST_TEXT = 420  # characters of a sample; the beginning of a review tells enough
+
+
+def badge(verdict: Verdict) -> Html:
+    """The verdict as a word with a sign."""
+    sign = element("span", _SIGNS[verdict], aria_hidden="true")
+    return element("span", sign, " ", verdict, class_=f"badge {verdict.replace(' ', '-')}")
+
+
+def notice(result: Result) -> Html | None:
+    """What must be known before any figure is read: embedded data, an interrupted run."""
+    notes = []
+    name, source = element("b", result["data"]["name"]), result["data"]["source"]
+    if result["data"]["embedded"]:
+        why = element("p", "This run was asked for embedded data in place of ", name, ".")
+        if result["data"]["reason"]:
+            why = join(
+                element("p", "The real data set ", name, " could not be had:"),
+                element("p", result["data"]["reason"], class_="reason"),
+            )
+        what = f"Used instead: {source}. The lecture’s numbers are not comparable."
+        notes += [why, element("p", what)]
+    if result["status"] == "interrupted":
+        count = len(result["history"])
+        when = f"after {_epochs(count)}" if count else "before the end of its first epoch"
+        what = f"This run was interrupted {when}; the page shows what was finished by then."
+        notes.append(element("p", what))
+    return element("div", *notes, class_="notice", role="note") if notes else None
+
+
+def short_notice(results: Sequence[Result]) -> Html | None:
+    """The same for several experiments in a line each, with links to where the reasons are."""
+
+    def line(before: str, chosen: Sequence[Result], after: str) -> Html | None:
+        links = [element("a", r["title"], href=f"#{r['experiment']}") for r in chosen]
+        parts = (part for link in links for part in (", ", link))
+        return element("p", before, *list(parts)[1:], after) if links else None
+
+    embedded = [result for result in results if result["data"]["embedded"]]
+    missing = any(result["data"]["reason"] for result in embedded)
+    start = "Real data could not be had for: " if missing else "Embedded data were used for: "
+    stopped = [result for result in results if result["status"] == "interrupted"]
+    lines = (
+        line(start, embedded, ". The lecture’s numbers are not comparable there."),
+        line("Interrupted: ", stopped, "."),
+    )
+    content = join(*lines)
+    return element("div", content, class_="notice", role="note") if content else None
+
+
+def article(result: Result, pictures: Sequence[Picture], *, level: int = 1) -> Html:
+    """The whole of one experiment, under a heading of the level given."""
+    part = f"h{level + 1}"
+
+    def section(title: str, content: Html | None) -> Html | None:
+        return None if content is None else element("section", element(part, title), content)
+
+    header = element(
+        "header",
+        element("p", result["experiment"], class_="eyebrow"),
+        element(f"h{level}", result["title"]),
+        element("p", result["description"], class_="lead"),
+        element("p", badge(result["verdict"])),
+    )
+    samples = result.get("samples")
+    return element(
+        "article",
+        notice(result),
+        header,
+        section("Results", _figures(result)),
+        section("Pictures", join(*map(figure, pictures)) if pictures else None),
+        section("Samples", _samples(samples) if samples else None),
+        section("Model", _model(result["model"]) if result["model"] else None),
+        section("Epochs", _history(result["history"]) if result["history"] else None),
+        element(
+            "div",
+            section("Times", _times(result["times"])),
+            section("Data", _data(result["data"])),
+            section("Configuration", pairs(_flatten(result["config"]))),
+            section("Environment", pairs(_flatten(result["environment"]))),
+            class_="columns",
+        ),
+        section(
+            "Repeat this run",
+            element("pre", element("code", result["command"]), tabindex=0, aria_label="Command"),
+        ),
+        id=result["experiment"],
+    )
+
+
+def _figures(result: Result) -> Html:
+    """What was measured beside what was expected."""
+    if not result["figures"]:
+        return element("p", "No figure was measured.")
+    rows = [
+        (
+            f["name"],
+            element("b", format_number(f["value"])),
+            format_number(f["expected"]),
+            "–" if f["bound"] is None
+            else f"{_DIRECTIONS[f['direction']]} {format_number(f['bound'])}",
+            badge(f["verdict"]) if f["verdict"] else "–",
+            f["source"],
+        )
+        for f in result["figures"]
+    ]  # fmt: skip
+    columns = ("Quantity", "Got", "Expected", "Bound", "Verdict", "Source")
+    return table("Measured and expected", columns, rows, text_columns=(0, 4, 5))
+
+
+def _samples(samples: Sequence[Sample]) -> Html:
+    """Texts with what the model made of them."""
+    items = []
+    for sample in samples:
+        text, p = sample["text"], float(sample["probability"])
+        if len(text) > _LONGEST_TEXT:
+            text = text[:_LONGEST_TEXT].rsplit(" ", 1)[0] + " …"
+        right = sample["prediction"] == sample["target"]
+        verdict = f"✓ {sample['prediction']}" if right else f"✗ {sample['prediction']}"
+        width = 100 * min(max(p, 0.0), 1.0) if math.isfinite(p) else 0
+        bar = element("span", element("span", style=f"width: {width:.0f}%"), class_="bar",
+                      aria_hidden="true")  # fmt: skip
+        line = element(
+            "p",
+            element("b", verdict),
+            bar,
+            element("span", f"{p:.0%}", class_="num"),
+            None if right else element("span", f"true: {sample['target']}"),
+            class_="right" if right else "wrong",
+        )
+        items.append(element("li", element("blockquote", text), line))
+    return element("ul", *items, class_="samples")
+
+
+def _model(model: Model) -> Html:
+    """The lecture's summary table, with FLOPs."""
+    rows = [
+        (
+            row["layer"],
+            " × ".join(str(size) for size in row["output_shape"]) or "scalar",
+            format_number(row["params"]),
+            format_number(row["flops"]),
+        )
+        for row in model["rows"]
+    ]
+    flops = [row["flops"] for row in model["rows"] if row["flops"] is not None]
+    total = ("Total", "", format_number(model["num_params"]), format_number(sum(flops)))
+    columns = ("Layer", "Output shape", "Parameters", "FLOPs")
+    return table(f"{model['name']}, for one example", columns, rows, footer=total)
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> Html:
+    """A row an epoch, folded away; the one with the lowest validation loss is set apart."""
+    keys = list(dict.fromkeys(key for row in history for key in row))
+    rows = [[format_number(row.get(key)) for key in keys] for row in history]
+    losses = [(float(row["val_loss"]), i) for i, row in enumerate(history) if "val_loss" in row]
+    best = min((pair for pair in losses if math.isfinite(pair[0])), default=None)
+    names = [key.replace("val_", "validation ").replace("_", " ") for key in keys]
+    content = table(
+        "Loss and metrics after each epoch"
+        + ("; bold: the lowest validation loss" if best else ""),
+        [name[:1].upper() + name[1:] for name in names],
+        rows,
+        text_columns=(),
+        highlight=best[1] if best else None,
+    )
+    return element("details", element("summary", _epochs(len(history))), content)
+
+
+def _epochs(count: int) -> str:
+    """The number of epochs in words."""
+    return f"{count} epoch{'' if count == 1 else 's'}"
+
+
+def _times(times: Mapping[str, float | None]) -> Html:
+    """Seconds as people read them, in the order of the run."""
+    order = [*(key for key in _TIMES if key in times), *(k for k in times if k not in _TIMES)]
+    return pairs([(_TIMES.get(key, _label(key)), format_seconds(times[key])) for key in order])
+
+
+def _data(data: Data) -> Html:
+    """Which data, from where."""
+    return pairs(
+        [
+            ("Name", data["name"] + (" (embedded)" if data["embedded"] else "")),
+            ("Source", data["source"]),
+            ("Training", f"{format_number(data['num_train'])} examples"),
+            ("Test", f"{format_number(data['num_test'])} examples"),
+            ("SHA-256", _digest(data["digest"]) if data["digest"] else "–"),
+        ]
+    )
+
+
+def _digest(digest: str) -> Html:
+    """The beginning of a digest, enough to tell two sets apart; `result.json` has all of it."""
+    short = digest if len(digest) <= 16 else f"{digest[:16]}…"
+    return element("code", short, title=digest)
+
+
+def _flatten(mapping: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Names and values of a mapping, those of a mapping within it in its place."""
+    items: list[tuple[str, object]] = []
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            items += _flatten(value)
+        elif isinstance(value, list | tuple):
+            items.append((_label(key), ", ".join(map(str, value)) or "–"))
+        else:  # settings are shown as they are typed: 0.001 and not 0.0010
+            items.append((_label(key), "–" if value is None else str(value)))
+    return items
+
+
+def _label(key: str) -> str:
+    """A name for people; hyphens stay, for names of packages have them."""
+    return str(key).replace("_gib", " (GiB)").replace("_", " ")

@@ -1,0 +1,80 @@
+"""Many steps in one compiled program."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Int, Key
+
+from dl_jax.losses import Objective
+from dl_jax.train.state import Examples, TrainState
+from dl_jax.train.step import Metrics, evaluate, train_step
+
+
+@partial(
+    jax.jit,
+    static_argnames=("model", "objective", "optimizer", "batch_size"),
+    donate_argnames=("state", "totals"),
+)
+def train_batches(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    totals: Metrics,
+    examples: Examples,
+    order: Int[Array, " n"],
+    noise: Key[Array, ""],
+    first: Int[Array, ""] | int,
+    count: Int[Array, ""] | int,
+    *,
+    batch_size: int,
+) -> tuple[TrainState, Metrics]:
+    """Make `count` steps on consecutive batches of the order, as one program.
+
+    `first` and `count` are no constants of the program: one compilation serves an epoch in one
+    call, in many calls with a progress bar between them, or in none (`count=0` just compiles).
+
+    Args:
+        model: a Flax module.
+        objective: what is minimised.
+        optimizer: an optax optimizer.
+        state: before the steps; donated.
+        totals: sums over examples so far, by metric; donated.
+        examples: the whole data set, on the device.
+        order: which example comes when.
+        noise: the run's key for dropout.
+        first: position in `order` at which the first batch begins.
+        count: number of steps.
+        batch_size: examples a step.
+
+    Returns:
+        The state after the steps, and the totals with these examples added.
+    """
+
+    def body(i, carry):
+        state, totals = carry
+        index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
+        batch = jax.tree.map(lambda a: a[index], examples)
+        state, metrics = train_step(model, objective, optimizer, state, batch, noise)
+        return state, {k: totals[k] + batch_size * metrics[k] for k in totals}
+
+    return lax.fori_loop(0, count, body, (state, totals))
+
+
+@partial(jax.jit, static_argnames="size")
+def epoch_order(key: Key[Array, ""], epoch: Int[Array, ""] | int, size: int) -> Int[Array, " n"]:
+    """Return the order of the examples in one epoch (from 0), drawn afresh for each."""
+    return jax.random.permutation(jax.random.fold_in(key, epoch), size)
+
+
+def zero_totals(
+    model: nn.Module, objective: Objective, state: TrainState, examples: Examples
+) -> Metrics:
+    """Return a zero for `loss` and for each metric of the objective; nothing is computed."""
+    one = jax.tree.map(lambda a: a[:1], examples)
+    figures = jax.eval_shape(partial(evaluate, model, objective), state, one)
+    return {name: jnp.zeros(figure.shape, figure.dtype) for name, figure in figures.items()}

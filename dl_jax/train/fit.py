@@ -1,0 +1,127 @@
+"""Training with the epochs on the host: progress, callbacks, a history as it grows."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from jaxtyping import Array, Key
+
+from dl_jax.losses import Objective
+from dl_jax.train.checks import check_examples, check_schedule
+from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.progress import progress_bar
+from dl_jax.train.state import Examples, TrainState, init_state, streams
+from dl_jax.train.step import Metrics, evaluate
+
+Row = dict[str, float]
+Callback = Callable[[int, Row], None]
+_CALLS_AN_EPOCH = 20  # between which the progress bar moves
+
+
+class Fit(NamedTuple):
+    """What `fit` returns.
+
+    Attributes:
+        state: after the last epoch.
+        history: a row an epoch: `epoch` (from 1), `loss` and the objective's metrics, with
+            validation data `val_loss` and so on, `seconds` of training and `val_seconds`.
+        compile_seconds: how long tracing and compiling took, which no row contains.
+    """
+
+    state: TrainState
+    history: list[Row]
+    compile_seconds: float
+
+
+def fit(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    train: Examples,
+    *,
+    num_epochs: int,
+    batch_size: int,
+    key: Key[Array, ""],
+    validation: Examples | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+) -> Fit:
+    """Train; the same key gives the run that `make_train` gives, to rounding.
+
+    Args:
+        model: a Flax module.
+        objective: what is minimised.
+        optimizer: an optax optimizer.
+        train: the training examples; examples are drawn in a new order each epoch, and the last
+            batch, which may be shorter, is kept.
+        num_epochs: how many times each example is seen.
+        batch_size: examples a step.
+        key: from which all randomness comes.
+        validation: examples to evaluate after each epoch.
+        callbacks: called after each epoch with its number, from 1, and its row of the history.
+        progress: whether to show a progress bar on a terminal.
+
+    Raises:
+        ValueError: if data, model and settings do not fit each other.
+    """
+    size = len(train.inputs)
+    check_schedule(num_epochs, batch_size, size)
+    check_examples(model, objective, train, "training data")
+    if validation is not None:
+        check_examples(model, objective, validation, "validation data")
+    train, validation = jax.device_put((Examples(*train), validation and Examples(*validation)))
+
+    init, order_key, noise = streams(key)
+    state = init_state(model, optimizer, init, train.inputs[:1])
+    zeros = zero_totals(model, objective, state, train)
+    whole, rest = divmod(size, batch_size)
+    run = partial(train_batches, model, objective, optimizer)
+    judge = jax.jit(partial(evaluate, model, objective))
+
+    started = time.perf_counter()
+    order = epoch_order(order_key, 0, size)
+    totals = jax.tree.map(jnp.copy, zeros)
+    for piece in (batch_size, rest) if rest else (batch_size,):
+        state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
+    if validation is not None:
+        judge = judge.lower(state, validation).compile()
+    compile_seconds = time.perf_counter() - started
+
+    history: list[Row] = []
+    with progress_bar(num_epochs, size, show=progress) as advance:
+        for epoch in range(num_epochs):
+            started = time.perf_counter()
+            order, totals = epoch_order(order_key, epoch, size), jax.tree.map(jnp.copy, zeros)
+            a_call = -(-whole // _CALLS_AN_EPOCH) if progress else whole
+            for step in range(0, whole, a_call):
+                count = min(a_call, whole - step)
+                state, totals = run(
+                    state, totals, train, order, noise, step * batch_size, count,
+                    batch_size=batch_size,
+                )  # fmt: skip
+                advance(count * batch_size, totals, (step + count) * batch_size)
+            if rest:
+                state, totals = run(
+                    state, totals, train, order, noise, size - rest, 1, batch_size=rest
+                )
+                advance(rest, totals, size)
+            row = {"epoch": epoch + 1, **_floats(totals, size)}
+            row["seconds"] = time.perf_counter() - started
+            if validation is not None:
+                started = time.perf_counter()
+                figures = _floats(judge(state, validation), 1)
+                row |= {f"val_{name}": figure for name, figure in figures.items()}
+                row["val_seconds"] = time.perf_counter() - started
+            history.append(row)
+            for callback in callbacks:
+                callback(epoch + 1, row)
+    return Fit(state, history, compile_seconds)
+
+
+def _floats(figures: Metrics, size: int) -> Row:
+    return {name: float(figure) / size for name, figure in figures.items()}

@@ -1,0 +1,98 @@
+"""One step of training, and the same network's answers without training."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float, Key, Shaped
+
+from dl_jax.losses import Objective
+from dl_jax.train.state import Examples, TrainState, as_model_inputs
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+def train_step(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    batch: Examples,
+    noise: Key[Array, ""],
+) -> tuple[TrainState, Metrics]:
+    """Make one update, `w <- w + optimizer(dE/dw)` with E the mean loss of the batch.
+
+    Args:
+        model: a Flax module.
+        objective: what is minimised.
+        optimizer: an optax optimizer.
+        state: before the step.
+        batch: `[batch_size, ...]` each.
+        noise: the run's key for dropout; folded with the step here.
+
+    Returns:
+        The state after the step; `loss` and the objective's metrics, means over the batch, of the
+        parameters before it.
+    """
+    key = jax.random.fold_in(noise, state.step)
+
+    def mean_loss(params):
+        logits, model_state = model.apply(
+            {"params": params, **state.model_state},
+            as_model_inputs(batch.inputs),
+            train=True,
+            rngs={"dropout": key},
+            mutable=list(state.model_state),
+        )
+        return jnp.mean(objective.loss(logits, batch.targets)), (logits, model_state)
+
+    (loss, (logits, model_state)), grads = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    metrics = {"loss": loss, **_means(objective.metrics(logits, batch.targets))}
+    return TrainState(state.step + 1, params, dict(model_state), opt_state), metrics
+
+
+def predict(
+    model: nn.Module,
+    state: TrainState,
+    inputs: Shaped[Array | np.ndarray, "n ..."],
+    batch_size: int = 256,
+) -> Float[Array, "n k"]:
+    """Return the logits of each example, computed a batch at a time; composes under jit and vmap.
+
+    Args:
+        model: a Flax module.
+        state: of which the parameters and the model's state are used.
+        inputs: `[n, ...]`.
+        batch_size: how many examples at a time; affects memory and speed alone.
+    """
+
+    inputs = jnp.asarray(inputs)
+
+    def logits(inputs: jax.Array) -> jax.Array:
+        variables = {"params": state.params, **state.model_state}
+        output = model.apply(variables, as_model_inputs(inputs), train=False)
+        assert isinstance(output, jax.Array)
+        return output
+
+    whole = len(inputs) // batch_size * batch_size
+    batches = inputs[:whole].reshape(-1, batch_size, *inputs.shape[1:])
+    first = lax.map(logits, batches)
+    first = first.reshape(-1, *first.shape[2:])
+    return jnp.concatenate([first, logits(inputs[whole:])]) if whole < len(inputs) else first
+
+
+def evaluate(
+    model: nn.Module, objective: Objective, state: TrainState, examples: Examples
+) -> Metrics:
+    """Return `loss` and the objective's metrics, means over all examples, without dropout."""
+    inputs, targets = examples
+    logits = predict(model, state, inputs)
+    return _means({"loss": objective.loss(logits, targets), **objective.metrics(logits, targets)})
+
+
+def _means(figures: dict[str, Float[Array, " n"]]) -> Metrics:
+    return {name: jnp.mean(figure) for name, figure in figures.items()}

@@ -1,0 +1,117 @@
+"""A whole training run as one pure function of a key."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float, Key
+
+from dl_jax.losses import Objective
+from dl_jax.train.checks import check_examples, check_schedule
+from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.state import Examples, TrainState, init_state, streams
+from dl_jax.train.step import evaluate
+
+
+class Data(NamedTuple):
+    """What a run learns from and what it is judged by meanwhile.
+
+    Attributes:
+        train: the training examples.
+        validation: held out; None for a run without.
+    """
+
+    train: Examples
+    validation: Examples | None = None
+
+
+class Schedule(NamedTuple):
+    """How long a run is and in what pieces.
+
+    Attributes:
+        num_epochs: how many times each example is seen.
+        batch_size: examples a step; the last batch of an epoch may be shorter.
+    """
+
+    num_epochs: int
+    batch_size: int
+
+
+History = dict[str, Float[Array, " num_epochs"]]
+
+
+def make_train(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: Data,
+    config: Schedule,
+) -> Callable[[Key[Array, ""]], tuple[TrainState, History]]:
+    """Return `train(key) -> (state, history)`: the run, pure, so that transforms apply.
+
+    `train(key)` runs all epochs as one compiled program, and `jax.vmap(train)(keys)` is the
+    program that trains an ensemble. The same key gives the run that `fit` gives, to rounding.
+
+    Args:
+        model: a Flax module.
+        objective: what is minimised.
+        optimizer: an optax optimizer.
+        data: for training and, if any, validation.
+        config: epochs and batch size.
+
+    Returns:
+        A function of a key. Its history has `loss`, the objective's metrics and, with validation
+        data, `val_loss` and so on: one value an epoch.
+
+    Raises:
+        ValueError: if data, model and config do not fit each other.
+    """
+    train_data, validation = data
+    check_schedule(*config, len(train_data.inputs))
+    check_examples(model, objective, train_data, "training data")
+    if validation is not None:
+        check_examples(model, objective, validation, "validation data")
+    return partial(_run, model, objective, optimizer, config, jax.device_put(data))
+
+
+@partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config"))
+def _run(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    config: Schedule,
+    data: Data,
+    key: Key[Array, ""],
+) -> tuple[TrainState, History]:
+    """The run with its data as an argument: as a constant it would be compiled, for seconds."""
+    examples, validation = data
+    size = len(examples.inputs)
+    whole, rest = divmod(size, config.batch_size)
+    init, order_key, noise = streams(key)
+    start = init_state(model, optimizer, init, examples.inputs[:1])
+
+    def steps(carry, order, first, count, batch_size):
+        return train_batches(
+            model, objective, optimizer, *carry, examples, order, noise, first, count,
+            batch_size=batch_size,
+        )  # fmt: skip
+
+    def epoch(state, number):
+        order = epoch_order(order_key, number, size)
+        carry = state, zero_totals(model, objective, state, examples)
+        carry = steps(carry, order, 0, whole, config.batch_size)
+        if rest:
+            carry = steps(carry, order, size - rest, 1, rest)
+        state, totals = carry
+        row = {name: total / size for name, total in totals.items()}
+        if validation is not None:
+            figures = evaluate(model, objective, state, validation)
+            row |= {f"val_{name}": figure for name, figure in figures.items()}
+        return state, row
+
+    return lax.scan(epoch, start, jnp.arange(config.num_epochs))

@@ -1,0 +1,77 @@
+"""The lecture's feed-forward network on Fashion-MNIST: 64-64-10, Adam, batch 32, 5 epochs.
+
+    python -m experiments.fashion_mnist_mlp
+
+Expected: test accuracy about 0.874 after 5 epochs, in about 10 seconds on 2 cores.
+Slides "This is a dataset of 60,000 28x28 grayscale images" to `model.fit(x_train, y_train, ...)`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import optax
+
+from dl_jax.losses import MULTICLASS
+from dl_jax.models import create
+from experiments import training
+from experiments.options import Options, main
+from experiments.record import Record, recording
+from experiments.sources import examples, obtain
+
+
+@dataclass(frozen=True)
+class Config(Options):
+    """The lecture's feed-forward network on Fashion-MNIST."""
+
+    num_epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    features: tuple[int, ...] = (64, 64, 10)
+    """Outputs of each layer; the last are the classes."""
+
+
+def run(config: Config) -> Record:
+    """Train, test and write the run folder."""
+    with recording(
+        "fashion_mnist_mlp",
+        config,
+        "Fashion-MNIST, feed-forward network",
+        "Two hidden layers of 64 with ReLU and a softmax over ten kinds of clothing.",
+    ) as record:
+        with record.timed("data"):
+            source = obtain("fashion_mnist", config.data)
+            train, test = examples(source.dataset.train), examples(source.dataset.test)
+        record.add_data(source)
+        model = create("fashion_mlp", features=config.features)
+        record.add_model("fashion_mlp", model, train.inputs.shape[1:], np.float32)
+
+        done = training.train(
+            record,
+            model,
+            MULTICLASS,
+            optax.adam(config.learning_rate, eps=1e-7),  # Keras' epsilon
+            train,
+            num_epochs=config.num_epochs,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            validation=test,
+        )
+        logits = training.logits_of(record, model, done.state, test.inputs)
+        loss, accuracy = training.test_figures(MULTICLASS, logits, test)
+        record.add_figure(
+            "test accuracy",
+            accuracy,
+            expected=0.874,
+            bound=0.862,
+            source="the lecture's network and settings, 5 epochs",
+        )
+        record.add_figure("test loss", loss, direction="<=")
+
+        names = source.dataset.info.class_names
+        training.draw_samples(record, MULTICLASS, logits, test, names)
+        training.draw_confusion(record, np.argmax(logits, axis=-1), test.targets, names)
+    return record
+
+
+if __name__ == "__main__":
+    main(Config, run)

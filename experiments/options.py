@@ -1,0 +1,54 @@
+"""What every experiment takes on the command line, and how a configuration is run."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from dl_jax import report
+from dl_jax.data import DataCorrupted, DataNotFound
+
+DataMode = Literal["auto", "real", "embedded"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that all experiments share."""
+
+    data: DataMode = "auto"
+    """The real set, the embedded stand-in, or the real one where it can be had."""
+    seed: int = 0
+    """From which all randomness comes."""
+    out: Path | None = None
+    """The run folder; runs/NAME-N unless given. An existing one is never written to."""
+
+
+def command(experiment: str, config: Options) -> str:
+    """Return the command line that repeats a run: the options that differ from their defaults."""
+    words = [f"python -m experiments.{experiment}"]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if value != field.default and field.name != "out":
+            parts = map(str, value) if isinstance(value, tuple) else [str(value)]
+            words += [f"--{field.name.replace('_', '-')}", *parts]
+    return " ".join(words)
+
+
+Config = TypeVar("Config", bound=Options)
+
+
+def main(config: type[Config], run: Callable[[Config], object]) -> None:
+    """Parse the command line into a configuration and run it.
+
+    Bad input ends with one message and exit code 2, Ctrl-C with 130.
+    """
+    import tyro
+
+    try:
+        run(tyro.cli(config))
+    except (DataNotFound, DataCorrupted, report.RunFolderError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,162 @@
+"""A run's record: it grows as the run goes on, and is written however the run ends."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import linen as nn
+
+from dl_jax import report
+from dl_jax.models import summarize
+from experiments.options import Options, command
+from experiments.sources import Source, describe
+
+
+@dataclass
+class Record:
+    """What is known of a run so far; see `report.Result` for the fields' meaning."""
+
+    folder: Path
+    result: report.Result
+    pictures: list[report.Picture] = field(default_factory=list)
+
+    def add_data(self, source: Source) -> None:
+        """Say which data are used; on the console too, where they are not the real ones."""
+        self.result["data"] = describe(source)
+        if source.dataset.info.embedded:
+            print(
+                f"Embedded data, not the real {source.dataset.name}: {source.dataset.info.source}"
+            )
+            if source.reason:
+                print(source.reason)
+
+    def add_model(self, name: str, model: nn.Module, shape: tuple[int, ...], dtype: Any) -> None:
+        """Add the model's summary."""
+        rows = summarize(model, shape, dtype)
+        self.result["model"] = {
+            "name": name,
+            "num_params": sum(row.num_params for row in rows),
+            "rows": [
+                {
+                    "layer": row.layer,
+                    "output_shape": row.output_shape,
+                    "params": row.num_params,
+                    "flops": row.flops,
+                }
+                for row in rows
+            ],
+        }
+
+    def add_epoch(self, epoch: int, row: dict[str, float]) -> None:
+        """Add an epoch to the history, on disk and on the console; a callback of `fit`."""
+        self.result["history"] = [*self.result["history"], row]
+        report.append_jsonl(self.folder / "metrics.jsonl", row)
+        shown = (f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
+        print(f"epoch {epoch:2d}  " + "  ".join(shown), flush=True)
+
+    def add_figure(
+        self,
+        name: str,
+        value: float,
+        *,
+        expected: float | None = None,
+        bound: float | None = None,
+        direction: report.Direction = ">=",
+        source: str = "",
+    ) -> None:
+        """Add a figure and judge it, unless the data are not those of its source."""
+        comparable = not self.result["data"]["embedded"]
+        figure = report.Figure(
+            name=name,
+            value=value,
+            expected=expected,
+            bound=bound,
+            direction=direction,
+            source=source,
+            verdict=report.judge(value, bound, direction, comparable),
+        )
+        self.result["figures"] = [*self.result["figures"], figure]
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the seconds of the block to the times of a part of the run."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add_time(part, time.perf_counter() - started)
+
+    def add_time(self, part: str, seconds: float) -> None:
+        """Add seconds to the times of a part of the run."""
+        times = self.result["times"]
+        self.result["times"] = {**times, part: (times.get(part) or 0.0) + seconds}
+
+
+@contextmanager
+def recording(experiment: str, config: Options, title: str, description: str) -> Iterator[Record]:
+    """Make the run folder, yield the record, and write `result.json` and the page at the end.
+
+    After Ctrl-C they hold the finished epochs, and the interruption goes on.
+
+    Raises:
+        RunFolderError: if the folder cannot be made.
+    """
+    folder = report.make_run_folder(config.out, experiment)
+    if config.out is not None and folder != config.out:
+        print(f"{config.out} exists and stays as it is; this run goes to {folder}")
+    report.write_json(folder / "config.json", asdict(config))
+    record = Record(folder, _blank(experiment, config, title, description))
+    try:
+        yield record
+    except KeyboardInterrupt:
+        record.result["status"] = record.result["verdict"] = "interrupted"
+        raise
+    else:
+        figures = record.result["figures"]
+        record.result["status"] = "finished"
+        record.result["verdict"] = report.overall(figure["verdict"] for figure in figures)
+    finally:
+        history = record.result["history"]
+        if history:
+            picture = report.plot_history(history, folder / "history.png", title=title)
+            record.pictures.insert(0, picture)
+        report.write_json(folder / "result.json", record.result)
+        page = report.write_page(folder, record.result, record.pictures)
+        report.print_results([record.result])
+        print(f"Page: {page}")
+
+
+def _blank(experiment: str, config: Options, title: str, description: str) -> report.Result:
+    devices = [f"{d.platform} {d.device_kind}" for d in jax.devices()]
+    precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    return {
+        "experiment": experiment,
+        "title": title,
+        "description": description,
+        "command": command(experiment, config),
+        "status": "interrupted",
+        "verdict": "interrupted",
+        "figures": [],
+        "data": {
+            "name": "",
+            "source": "",
+            "digest": None,
+            "embedded": False,
+            "reason": None,
+            "num_train": 0,
+            "num_test": 0,
+        },
+        "model": None,
+        "times": {},
+        "config": asdict(config),
+        "environment": {
+            **report.environment(),
+            "devices": devices,
+            "matmul_precision": precision or "default",
+        },
+        "history": [],
+    }

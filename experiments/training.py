@@ -1,0 +1,96 @@
+"""Training, evaluation and pictures, as the experiments on classifiers share them."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import optax
+from flax import linen as nn
+
+from dl_jax import report
+from dl_jax.losses import Objective
+from dl_jax.train import Examples, Fit, TrainState, fit, predict
+from experiments.record import Record
+
+
+def train(
+    record: Record,
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    examples: Examples,
+    *,
+    num_epochs: int,
+    batch_size: int,
+    seed: int,
+    validation: Examples | None = None,
+    keep_history: bool = True,
+) -> Fit:
+    """Train with `fit`, and add the history and the times to the record."""
+    done = fit(
+        model,
+        objective,
+        optimizer,
+        examples,
+        num_epochs=num_epochs,
+        batch_size=batch_size,
+        key=jax.random.key(seed),
+        validation=validation,
+        callbacks=[record.add_epoch] if keep_history else [],
+    )
+    record.add_time("compilation", done.compile_seconds)
+    record.add_time("training", sum(row["seconds"] for row in done.history))
+    record.add_time("evaluation", sum(row.get("val_seconds", 0.0) for row in done.history))
+    if keep_history:
+        epochs = [row["seconds"] for row in done.history]
+        record.add_time("epoch", float(np.median(epochs)))
+    return done
+
+
+def logits_of(
+    record: Record, model: nn.Module, state: TrainState, inputs: np.ndarray
+) -> np.ndarray:
+    """Return the logits of each example, timed as evaluation."""
+    with record.timed("evaluation"):
+        return np.asarray(jax.jit(partial(predict, model))(state, inputs))
+
+
+def test_figures(
+    objective: Objective, logits: np.ndarray, examples: Examples
+) -> tuple[float, float]:
+    """Return the mean loss and accuracy of logits."""
+    loss = np.mean(objective.loss(logits, examples.targets))
+    return float(loss), float(np.mean(objective.metrics(logits, examples.targets)["accuracy"]))
+
+
+def draw_confusion(
+    record: Record, predicted: np.ndarray, targets: np.ndarray, class_names: tuple[str, ...]
+) -> None:
+    """Add the confusion matrix: rows are the true classes."""
+    k = len(class_names)
+    matrix = np.bincount(np.asarray(targets) * k + np.asarray(predicted), minlength=k * k)
+    path = record.folder / "confusion.png"
+    record.pictures.append(report.plot_confusion(matrix.reshape(k, k), class_names, path))
+
+
+def draw_samples(
+    record: Record,
+    objective: Objective,
+    logits: np.ndarray,
+    examples: Examples,
+    class_names: tuple[str, ...],
+    count: int = 12,
+) -> None:
+    """Add the first images of the test split, half of them ones that the network got wrong."""
+    wrong = np.asarray(objective.predict(logits)) != examples.targets
+    mistakes = np.flatnonzero(wrong)[: count // 2]
+    shown = np.concatenate([np.flatnonzero(~wrong)[: count - len(mistakes)], mistakes])
+    record.pictures.append(
+        report.plot_predictions(
+            np.asarray(examples.inputs)[shown],
+            np.asarray(examples.targets)[shown],
+            np.asarray(objective.activation(logits[shown])),
+            class_names,
+            record.folder / "predictions.png",
+        )
+    )

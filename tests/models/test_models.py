@@ -1,0 +1,114 @@
+"""The models are the lecture's: parameters, shapes, the loss before training."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dl_jax import ops
+from dl_jax.losses import BINARY, MULTICLASS
+from dl_jax.models import CATALOG, MLP, BagOfWords, create, summarize
+
+LAYER_PARAMS = {
+    "perceptron": [3],
+    "fashion_mlp": [50_240, 4_160, 650],  # 784 * 64 + 64, 64 * 64 + 64, 64 * 10 + 10
+    "mnist_cnn": [320, 18_496, 16_010],  # the lecture's table
+    "imdb_bow": [160_016, 272, 17],  # the lecture's table
+}
+TOTALS = {"perceptron": 3, "fashion_mlp": 55_050, "mnist_cnn": 34_826, "imdb_bow": 160_305}
+
+
+def test_no_model_is_missing():
+    assert set(LAYER_PARAMS) == set(TOTALS) == set(CATALOG)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_parameters_are_the_lectures(name, key):
+    inputs = CATALOG[name].inputs
+    rows = summarize(create(name), inputs.shape, inputs.dtype)
+    assert [row.num_params for row in rows if row.num_params] == LAYER_PARAMS[name]
+    params = create(name).init(key, jnp.ones((1, *inputs.shape), inputs.dtype))
+    assert sum(p.size for p in jax.tree.leaves(params)) == TOTALS[name]
+
+
+def test_the_lectures_table_of_the_cnn():
+    rows = summarize(create("mnist_cnn"), (28, 28, 1))
+    assert [(row.layer, row.output_shape) for row in rows] == [
+        ("Conv_0 (Conv)", (26, 26, 32)),
+        ("MaxPool_0 (MaxPool)", (13, 13, 32)),
+        ("Conv_1 (Conv)", (11, 11, 64)),
+        ("MaxPool_1 (MaxPool)", (5, 5, 64)),
+        ("Flatten_0 (Flatten)", (1600,)),
+        ("Dropout_0 (Dropout)", (1600,)),
+        ("Dense_0 (Dense)", (10,)),
+    ]
+    # 9 multiplications, 8 additions and the bias for each of 26 * 26 * 32 outputs.
+    assert rows[0].flops == 18 * 26 * 26 * 32
+    assert rows[-1].flops == 2 * 1600 * 10
+
+
+@pytest.mark.parametrize(("name", "k"), [("fashion_mlp", 10), ("mnist_cnn", 10)])
+def test_the_loss_before_training_is_about_log_k(name, k, key):
+    model = create(name)
+    images = jax.random.uniform(key, (64, 28, 28, 1))
+    logits = model.apply(model.init(key, images), images)
+    loss = MULTICLASS.loss(logits, jnp.arange(64) % k).mean()
+    assert float(loss) == pytest.approx(math.log(k), rel=0.2)
+
+
+def test_the_loss_of_the_reviews_before_training_is_about_log_2(key):
+    model = create("imdb_bow")
+    ids = jax.random.randint(key, (64, 100), 1, 10_000)
+    loss = BINARY.loss(model.apply(model.init(key, ids), ids), jnp.arange(64) % 2).mean()
+    assert float(loss) == pytest.approx(math.log(2), rel=0.1)
+
+
+def test_the_bag_of_words_is_the_lectures_dense_network(key):
+    bag, dense = BagOfWords(features=(4, 3, 1), num_words=20), MLP((4, 3, 1))
+    ids = jnp.array([[1, 5, 19, 0], [2, 0, 0, 0]])
+    params = bag.init(key, ids)
+    shapes = dense.init(key, jnp.zeros((1, 20)))
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, shapes)
+    matrix = ops.multi_hot(ids, 20)
+    np.testing.assert_allclose(bag.apply(params, ids), dense.apply(params, matrix), atol=1e-6)
+
+
+def test_a_network_of_ones_counts_its_inputs():
+    model = MLP((3, 1))
+    params = jax.tree.map(jnp.ones_like, model.init(jax.random.key(0), jnp.zeros((1, 2))))
+    # Each of three hidden neurons: 1 + 2 + bias 1 = 4; the output: 3 * 4 + bias 1.
+    assert model.apply(params, jnp.array([[1.0, 2.0]])).tolist() == [[13]]
+
+
+def test_dropout_is_for_training_alone(key):
+    model, images = create("mnist_cnn"), jax.random.uniform(key, (2, 28, 28, 1))
+    params = model.init(key, images)
+    answer = model.apply(params, images)
+    assert jnp.array_equal(answer, model.apply(params, images))
+    noisy = model.apply(params, images, train=True, rngs={"dropout": key})
+    assert not jnp.array_equal(answer, noisy)
+
+
+def test_overrides_and_names_that_do_not_exist():
+    assert create("mnist_cnn", num_classes=3).num_classes == 3
+    with pytest.raises(ValueError, match="fashion_mlp, imdb_bow, mnist_cnn, perceptron"):
+        create("alexnot")
+    with pytest.raises(ValueError, match="has the fields features, num_classes, dropout_rate"):
+        create("mnist_cnn", depth=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "message"),
+    [
+        ("mnist_cnn", jnp.zeros((28, 28, 1)), r"\[n, height, width, channels\], got float32"),
+        ("mnist_cnn", jnp.zeros((1, 28, 28, 1), jnp.uint8), "expected float inputs"),
+        ("mnist_cnn", jnp.zeros((1, 5, 28, 1)), "at least 10x10"),
+        ("perceptron", jnp.zeros(2), r"\[n, features\]"),
+        ("imdb_bow", jnp.zeros((2, 3)), "expected integer inputs"),
+    ],
+)
+def test_inputs_that_do_not_fit(name, inputs, message, key):
+    with pytest.raises(ValueError, match=message):
+        create(name).init(key, inputs)

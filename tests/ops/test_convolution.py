@@ -1,0 +1,154 @@
+"""`conv_general_dilated` is `jax.lax`'s, in value and in every derivative."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from dl_jax.ops import conv_general_dilated
+
+NHWC = ("NHWC", "HWIO", "NHWC")
+
+
+def test_the_slides_image_and_kernel():
+    image = jnp.array(
+        [[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]],
+        jnp.float32,
+    )
+    kernel = jnp.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], jnp.float32)
+    y = conv_general_dilated(
+        image[None, :, :, None], kernel[:, :, None, None], (1, 1), "VALID", dimension_numbers=NHWC
+    )
+    assert y[0, :, :, 0].tolist() == [[4, 3, 4], [2, 4, 3], [2, 3, 4]]
+
+
+@st.composite
+def convolutions(draw):
+    """Shapes and settings of a convolution whose output is not empty."""
+    sides = st.integers(1, 3)
+    kernel = draw(st.tuples(sides, sides))
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    extent = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    image = [e + draw(st.integers(0, 5)) for e in extent]
+    pads = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    padding = draw(st.sampled_from(["SAME", "VALID"]) | st.tuples(pads, pads))
+    strides = draw(st.tuples(sides, sides))
+    n, c, f = (draw(st.integers(1, 3)) for _ in range(3))
+    return (n, *image, c), (*kernel, c, f), strides, padding, dilation
+
+
+@settings(max_examples=20, deadline=None)
+@given(convolutions(), st.integers(0, 2**31 - 1))
+def test_equals_lax_in_value_and_gradients(case, seed):
+    image, kernel, strides, padding, dilation = case
+    rng = np.random.default_rng(seed)
+    x = jnp.asarray(rng.standard_normal(image), jnp.float32)
+    w = jnp.asarray(rng.standard_normal(kernel), jnp.float32)
+
+    def energy(convolve):
+        def f(x, w):
+            return convolve(x, w, strides, padding, rhs_dilation=dilation, dimension_numbers=NHWC)
+
+        y, pull_back = jax.vjp(f, x, w)
+        return y, *pull_back(jnp.cos(y))
+
+    for ours, lax_s in zip(
+        energy(conv_general_dilated), energy(lax.conv_general_dilated), strict=True
+    ):
+        # Each value is a sum of at most 3 * 10 * 10 * 3 products of order 1.
+        tolerance = 900 * np.finfo(np.float32).eps
+        np.testing.assert_allclose(ours, lax_s, rtol=tolerance, atol=tolerance)
+
+
+@pytest.fixture
+def small(key):
+    x = jax.random.normal(key, (2, 6, 5, 2))
+    w = jax.random.normal(key, (3, 2, 2, 3))
+    return x, w
+
+
+def _both(function):
+    """The function with this project's convolution, and with lax's."""
+    return [
+        function(lambda x, w, c=c: c(x, w, (1, 2), "SAME", dimension_numbers=NHWC))
+        for c in (conv_general_dilated, lax.conv_general_dilated)
+    ]
+
+
+def test_forward_mode_and_second_derivatives(small):
+    x, w = small
+
+    def hessian_vector(convolve):
+        def energy(x, w):
+            return jnp.sum(jnp.sin(convolve(x, w)))
+
+        return jax.jvp(jax.grad(energy, (0, 1)), (x, w), (w_like(x), w_like(w)))[1]
+
+    def w_like(a):
+        return jnp.cos(jnp.arange(a.size, dtype=a.dtype).reshape(a.shape))
+
+    for ours, lax_s in zip(*_both(hessian_vector), strict=True):
+        np.testing.assert_allclose(ours, lax_s, rtol=1e-4, atol=1e-4)
+
+
+def test_under_vmap_scan_and_jit(small):
+    x, w = small
+    xs, ws = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
+
+    def together(convolve):
+        mapped = jax.vmap(convolve)(xs, ws)
+        _, scanned = lax.scan(lambda c, xw: (c, convolve(*xw)), 0, (xs, ws))
+        shared = jax.vmap(jax.grad(lambda x, w: convolve(x, w).sum()), (0, None))(xs, w)
+        return mapped, scanned, shared
+
+    for ours, lax_s in zip(*_both(lambda c: jax.jit(lambda: together(c))()), strict=True):
+        np.testing.assert_allclose(ours, lax_s, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"feature_group_count": 2, "dimension_numbers": NHWC},
+        {"padding": ((1, 1), (1, 1)), "lhs_dilation": (2, 2), "dimension_numbers": NHWC},
+        {"dimension_numbers": ("NCHW", "OIHW", "NCHW")},
+    ],
+)
+def test_other_arguments_are_lax_s(settings, key):
+    nchw = settings["dimension_numbers"][0] == "NCHW"
+    x = jax.random.normal(key, (2, 4, 6, 6) if nchw else (2, 6, 6, 4))
+    groups = settings.get("feature_group_count", 1)
+    w = jax.random.normal(key, (4, 4, 3, 3) if nchw else (3, 3, 4 // groups, 4))
+    settings = {"padding": "SAME"} | settings
+    ours = conv_general_dilated(x, w, (1, 1), **settings)
+    assert jnp.array_equal(ours, lax.conv_general_dilated(x, w, (1, 1), **settings))
+
+
+def test_bfloat16_with_float32_sums(key):
+    x = jax.random.normal(key, (1, 5, 5, 2), jnp.bfloat16)
+    w = jax.random.normal(key, (3, 3, 2, 2), jnp.bfloat16)
+    y = conv_general_dilated(
+        x, w, (1, 1), "VALID", dimension_numbers=NHWC, preferred_element_type=jnp.float32
+    )
+    assert y.dtype == jnp.float32
+
+
+def test_a_wrong_shape_is_lax_s_error(key):
+    x, w = jnp.zeros((1, 5, 5, 2)), jnp.zeros((3, 3, 3, 4))
+    with pytest.raises(ValueError, match="feature dimension"):
+        conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=NHWC)
+
+
+def test_lowers_to_the_native_convolution_on_an_accelerator(small):
+    convolve = jax.jit(
+        lambda x, w: conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+    )
+    lowered = {
+        platform: convolve.trace(*small).lower(lowering_platforms=(platform,)).as_text()
+        for platform in ("cpu", "cuda", "tpu")
+    }
+    assert "stablehlo.convolution" not in lowered["cpu"]
+    assert "stablehlo.convolution" in lowered["cuda"]
+    assert "stablehlo.convolution" in lowered["tpu"]

@@ -1,0 +1,64 @@
+"""Pooling is Flax's, and the gradient of ties is lax's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from dl_jax.ops import avg_pool, max_pool
+
+SLIDE = jnp.array(
+    [[3, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]],
+    jnp.float32,
+)[None, :, :, None]
+
+
+def test_the_slides_example():
+    y = max_pool(SLIDE, (3, 3))
+    assert y[0, :, :, 0].tolist() == [[3, 3, 3], [3, 3, 3], [3, 2, 3]]
+
+
+def test_average_of_the_slides_first_window():
+    assert float(avg_pool(SLIDE, (3, 3))[0, 0, 0, 0]) == pytest.approx(15 / 9)
+
+
+@pytest.mark.parametrize(
+    ("window", "strides"),
+    [((2, 2), (2, 2)), ((2, 3), (2, 3)), ((1, 1), (1, 1)), ((3, 3), (2, 2)), ((2, 2), (3, 3))],
+)
+@pytest.mark.parametrize("padding", ["VALID", "SAME", ((1, 0), (0, 1))])
+@pytest.mark.parametrize(("ours", "flaxs"), [(max_pool, nn.max_pool), (avg_pool, nn.avg_pool)])
+def test_equals_flax_in_value_and_gradient(window, strides, padding, ours, flaxs, key):
+    # Whole numbers below 4: most windows hold their largest value more than once.
+    x = jax.random.randint(key, (2, 7, 8, 3), 0, 4).astype(jnp.float32)
+
+    def value_and_gradient(pool):
+        y, pull_back = jax.vjp(lambda x: pool(x, window, strides, padding), x)
+        return y, pull_back(jnp.arange(y.size, dtype=jnp.float32).reshape(y.shape))[0]
+
+    (y, dx), (flax_y, flax_dx) = value_and_gradient(ours), value_and_gradient(flaxs)
+    np.testing.assert_allclose(y, flax_y, rtol=1e-6)
+    np.testing.assert_allclose(dx, flax_dx, rtol=1e-6)
+
+
+def test_the_first_of_equal_values_gets_the_gradient():
+    dx = jax.grad(lambda x: max_pool(x, (2, 2), (2, 2)).sum())(jnp.ones((1, 2, 2, 1)))
+    assert dx[0, :, :, 0].tolist() == [[1, 0], [0, 0]]
+
+
+def test_forward_mode_second_derivatives_and_vmap(key):
+    x = jax.random.normal(key, (3, 1, 4, 4, 2))
+
+    def energy(pool):
+        def f(x):
+            return jnp.sum(jnp.sin(pool(x, (2, 2), (2, 2))))
+
+        return jax.vmap(lambda x: jax.jvp(jax.grad(f), (x,), (jnp.cos(x),))[1])(x)
+
+    np.testing.assert_allclose(energy(max_pool), energy(nn.max_pool), rtol=1e-5)
+
+
+def test_a_wrong_window_says_what_was_expected():
+    with pytest.raises(ValueError, match=r"a window \(height, width\), got .* window \(2,\)"):
+        max_pool(SLIDE, (2,))

@@ -69,7 +69,7 @@ def run(config: Config) -> Record:
 
         names = source.dataset.info.class_names
         training.draw_samples(record, MULTICLASS, logits, test, names)
-        training.draw_confusion(record, np.argmax(logits, axis=-1), test.targets, names)
+        training.draw_confusion(record, MULTICLASS.predict(logits), test.targets, names)
     return record
 
 

@@ -11,6 +11,7 @@ Slides "from tensorflow.keras.datasets import imdb" to "Training and validation 
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 import optax
 
@@ -52,17 +53,17 @@ def run(config: Config) -> Record:
         record.add_model("imdb_bow", model, train.inputs.shape[1:], np.int32)
         optimizer = optax.rmsprop(config.learning_rate, decay=0.9, eps=1e-7)  # as Keras
 
-        settings = {"batch_size": config.batch_size, "seed": config.seed}
         done = training.train(
             record, model, BINARY, optimizer, train,
-            num_epochs=config.num_epochs, validation=validation, **settings,
+            num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,
+            validation=validation,
         )  # fmt: skip
         losses = [row["val_loss"] for row in done.history]
         best = int(np.argmin(losses)) + 1
         print(f"Training afresh on all {len(everything.targets)} reviews for {best} epochs")
         again = training.train(
             record, model, BINARY, optimizer, everything,
-            num_epochs=best, keep_history=False, **settings,
+            num_epochs=best, batch_size=config.batch_size, seed=config.seed, keep_history=False,
         )  # fmt: skip
         logits = training.logits_of(record, model, again.state, test.inputs)
         loss, accuracy = training.test_figures(BINARY, logits, test)
@@ -90,13 +91,12 @@ def run(config: Config) -> Record:
         )
         record.add_figure("test loss, trained afresh", loss, direction="<=")
         _add_samples(record, source.dataset, logits)
-        predicted = np.asarray(BINARY.predict(logits))
         names = source.dataset.info.class_names
-        training.draw_confusion(record, predicted, test.targets, names)
+        training.draw_confusion(record, BINARY.predict(logits), test.targets, names)
     return record
 
 
-def _add_samples(record: Record, dataset: data.Dataset, logits: np.ndarray, count: int = 6) -> None:
+def _add_samples(record: Record, dataset: data.Dataset, logits: jax.Array, count: int = 6) -> None:
     names, tokens = dataset.info.class_names, dataset.test.inputs
     assert isinstance(tokens, data.Tokens)
     positive = np.asarray(BINARY.activation(logits))[:, 0]
@@ -105,7 +105,7 @@ def _add_samples(record: Record, dataset: data.Dataset, logits: np.ndarray, coun
         label = int(positive[i] >= 0.5)
         samples.append(
             {
-                "text": data.decode(tokens[i], dataset.info.vocabulary),
+                "text": data.decode(np.asarray(tokens[i]), dataset.info.vocabulary),
                 "target": names[int(dataset.test.targets[i])],
                 "prediction": names[label],
                 "probability": float(positive[i] if label else 1 - positive[i]),

@@ -87,7 +87,7 @@ def exam(key: Key[Array, ""], num_students: int) -> tuple[Examples, np.ndarray]:
     expected = np.asarray(hours @ _POINTS_AN_HOUR)
     results = expected + _LUCK * np.asarray(jax.random.normal(luck_key, (num_students,)))
     above = (results > np.dot(_POINTS_AN_HOUR, [7.0, 4.0])).astype(np.int32)
-    return Examples(np.asarray(hours), above), expected  # pyright: ignore[reportArgumentType]
+    return Examples(hours, jnp.asarray(above)), expected
 
 
 def run(config: Config) -> Record:
@@ -117,10 +117,7 @@ def run(config: Config) -> Record:
         )
         with record.timed("training"):
             signs = 2 * train.targets - 1
-            rule = perceptron_rule(
-                jnp.asarray(scaled.inputs), jnp.asarray(signs), config.num_epochs,
-                config.learning_rate,
-            )  # fmt: skip
+            rule = perceptron_rule(scaled.inputs, signs, config.num_epochs, config.learning_rate)
         done = training.train(
             record, model, BINARY, optax.sgd(config.learning_rate), scaled,
             num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,

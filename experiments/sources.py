@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
+import jax.numpy as jnp
 
 from dl_jax import data, report
 from dl_jax.train import Examples
@@ -25,14 +25,14 @@ def obtain(name: str, mode: DataMode) -> Source:
     """Return the data set of that name as the mode asks.
 
     Raises:
-        DataNotFound: with mode "real", if it cannot be had.
-        DataCorrupted: if it is there and is not what was published, with any mode but "embedded".
+        DataNotFound: with mode "real", if no place has it.
+        DataCorrupted: with mode "real", if all that was found is not what was published.
     """
     if mode == "embedded":
         return Source(data.embedded(name), None)
     try:
         return Source(data.load(name), None)
-    except data.DataNotFound as error:
+    except (data.DataNotFound, data.DataCorrupted) as error:
         if mode == "real":
             raise
         return Source(data.embedded(name), str(error))
@@ -53,11 +53,11 @@ def describe(source: Source) -> report.Data:
 
 
 def examples(split: data.Split) -> Examples:
-    """Return the split as training takes it: texts as their distinct token ids."""
+    """Return the split as training takes it: on the device, texts as their distinct token ids."""
     inputs = split.inputs
     if isinstance(inputs, data.Tokens):
         inputs = data.distinct(inputs)
-    return Examples(np.asarray(inputs), np.asarray(split.targets))
+    return Examples(jnp.asarray(inputs), jnp.asarray(split.targets))
 
 
 def held_out(

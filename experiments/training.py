@@ -47,16 +47,14 @@ def train(
     return done
 
 
-def logits_of(
-    record: Record, model: nn.Module, state: TrainState, inputs: np.ndarray
-) -> np.ndarray:
+def logits_of(record: Record, model: nn.Module, state: TrainState, inputs: jax.Array) -> jax.Array:
     """Return the logits of each example, timed as evaluation."""
     with record.timed("evaluation"):
-        return np.asarray(jax.jit(partial(predict, model))(state, inputs))
+        return jax.block_until_ready(jax.jit(partial(predict, model))(state, inputs))
 
 
 def test_figures(
-    objective: Objective, logits: np.ndarray, examples: Examples
+    objective: Objective, logits: jax.Array, examples: Examples
 ) -> tuple[float, float]:
     """Return the mean loss and accuracy of logits."""
     loss = np.mean(objective.loss(logits, examples.targets))
@@ -64,7 +62,7 @@ def test_figures(
 
 
 def draw_confusion(
-    record: Record, predicted: np.ndarray, targets: np.ndarray, class_names: tuple[str, ...]
+    record: Record, predicted: jax.Array, targets: jax.Array, class_names: tuple[str, ...]
 ) -> None:
     """Add the confusion matrix: rows are the true classes."""
     k = len(class_names)
@@ -76,13 +74,13 @@ def draw_confusion(
 def draw_samples(
     record: Record,
     objective: Objective,
-    logits: np.ndarray,
+    logits: jax.Array,
     examples: Examples,
     class_names: tuple[str, ...],
     count: int = 12,
 ) -> None:
     """Add the first images of the test split, half of them ones that the network got wrong."""
-    wrong = np.asarray(objective.predict(logits)) != examples.targets
+    wrong = np.asarray(objective.predict(logits) != examples.targets)
     mistakes = np.flatnonzero(wrong)[: count // 2]
     shown = np.concatenate([np.flatnonzero(~wrong)[: count - len(mistakes)], mistakes])
     record.pictures.append(

@@ -2,7 +2,7 @@
 
 from .dataset import Dataset, Info, Split, Tokens
 from .embedded import embedded
-from .errors import CacheWarning, DataCorrupted, DataNotFound
+from .errors import CacheWarning, DataCorrupted, DataNotFound, DataWarning
 from .load import available, check_labels, load
 from .text import decode, distinct, encode, rank, tokenize, vectorize
 
@@ -10,6 +10,7 @@ __all__ = [
     "CacheWarning",
     "DataCorrupted",
     "DataNotFound",
+    "DataWarning",
     "Dataset",
     "Info",
     "Split",

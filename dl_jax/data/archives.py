@@ -119,7 +119,8 @@ def _fetch(name: str, data_dir: Path) -> dict[str, Path]:
             force_checksums_validation=True,
         )
         with _timeouts(infos):
-            paths = manager.download({url: url for url in infos})
+            # One after the other: where one fails, no other is still being written.
+            paths = {url: manager.download(url) for url in infos}
     except tfds_download.NonMatchingChecksumError as error:
         _remove_unfinished(folder, before)
         # tfds' message names the file, the expected and the found size and SHA-256.

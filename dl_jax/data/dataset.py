@@ -1,7 +1,7 @@
 """What `load` returns: arrays in memory, no iterator and no framework object."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -23,6 +23,12 @@ class Tokens:
     def __len__(self) -> int:
         """The number of sequences, `n`."""
         return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Tokens": ...
 
     def __getitem__(self, index: int | slice) -> "np.ndarray | Tokens":
         """Sequence `index` as uint16 `[length]`, or the sequences of a contiguous slice."""

@@ -13,6 +13,10 @@ class OtherContent(DataCorrupted):
     """A file is whole, but it is the file of another published data set."""
 
 
+class DataWarning(UserWarning):
+    """A place had a file that is not what was published; the data set came from another."""
+
+
 class CacheWarning(UserWarning):
     """The array cache could not be used; the data set was loaded all the same."""
 

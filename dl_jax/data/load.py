@@ -1,6 +1,7 @@
 """`load`: a data set by its name, from the first place that has it."""
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from . import archives, cache, idx, prepared, reviews
 from .dataset import Dataset, Info, Split, Tokens
-from .errors import DataNotFound, Unavailable
+from .errors import DataCorrupted, DataNotFound, DataWarning, Unavailable
 from .official import ARCHIVES, IMAGE_SETS, NAMES, PACKAGES, REVIEWS
 
 Arrays = tuple[Split, Split, tuple[str, ...], tuple[str, ...]]
@@ -46,7 +47,8 @@ def load(
     Raises:
         ValueError: the name is unknown, or labels are out of range.
         DataNotFound: no place has it; the message names each and what helps.
-        DataCorrupted: a file's content is not what was published.
+        DataCorrupted: a file's content is not what was published, and no later place has
+            the data set. Where one has, it is used, with a `DataWarning` that names the file.
     """
     directory = _data_dir(data_dir)
     manual = Path(manual_dir).expanduser() if manual_dir else directory / "downloads" / "manual"
@@ -56,14 +58,22 @@ def load(
     if found := cache.find(name, key):
         return found
     tried = [f"array cache: nothing of use in {cache.cache_dir()}"]
+    corrupted: list[DataCorrupted] = []
     for place, read in _places(name, directory, manual).items():
         try:
             arrays, source = read()
         except Unavailable as error:
             tried.append(f"{place}: {error}")
             continue
+        except DataCorrupted as error:
+            tried.append(f"{place}: {error}")
+            corrupted.append(error)
+            continue
+        for error in corrupted:
+            warnings.warn(f"{error}\n{name} was taken from {source} instead", DataWarning, 2)
         return _keep(_dataset(name, arrays, source), key)
-    raise DataNotFound(_not_found(name, tried, directory, manual))
+    message = _not_found(name, tried, directory, manual)
+    raise DataCorrupted(message) if corrupted else DataNotFound(message)
 
 
 def available(data_dir: str | os.PathLike[str] | None = None) -> tuple[str, ...]:

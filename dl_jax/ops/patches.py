@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 from jax.extend import core
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Num
@@ -85,7 +86,7 @@ def _linear_primitive(name, function, output_shape):
     primitive = core.Primitive(name)
     primitive.def_impl(jax.jit(function, static_argnames="windows"))
     primitive.def_abstract_eval(
-        lambda x, *, windows: jax.core.ShapedArray(output_shape(x.shape, windows), x.dtype)
+        lambda x, *, windows: ShapedArray(output_shape(x.shape, windows), x.dtype)
     )
     mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
 

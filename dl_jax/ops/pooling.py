@@ -59,7 +59,16 @@ def avg_pool(
     return lax.reduce_window(inputs, 0.0, lax.add, window, steps, pads) / np.prod(window)
 
 
-def _geometry(inputs, window_shape, strides, padding):
+Pads = tuple[tuple[int, int], ...]
+
+
+def _geometry(
+    inputs: jax.Array,
+    window_shape: Sequence[int],
+    strides: Sequence[int] | None,
+    padding: str | Sequence[tuple[int, int]],
+) -> tuple[tuple[int, ...], tuple[int, ...], Pads]:
+    """Window, strides and padding over all four axes."""
     if inputs.ndim != 4 or len(window_shape) != 2:
         raise ValueError(
             "pooling: expected inputs [n, height, width, channels] and a window (height, width), "
@@ -69,7 +78,8 @@ def _geometry(inputs, window_shape, strides, padding):
     steps = (1, *(strides or (1, 1)), 1)
     if isinstance(padding, str):
         return window, steps, tuple(lax.padtype_to_pads(inputs.shape, window, steps, padding))
-    return window, steps, ((0, 0), *(tuple(p) for p in padding), (0, 0))
+    (top, bottom), (left, right) = padding
+    return window, steps, ((0, 0), (top, bottom), (left, right), (0, 0))
 
 
 def _max_of_tiles(x: jax.Array, window: tuple[int, ...]) -> jax.Array:
@@ -89,7 +99,7 @@ def _max_of_tiles(x: jax.Array, window: tuple[int, ...]) -> jax.Array:
         return lax.reduce_window(x, -np.inf, lax.max, window, window, "VALID")
 
     @pool.defjvp
-    def _(primals, tangents):
+    def derivative(primals, tangents):
         y = pool(*primals)
         largest = tiles(*primals) == y[:, :, None, :, None]
         order = jnp.arange(kh * kw, dtype=jnp.uint8 if kh * kw < 256 else jnp.int32)

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
 from dl_jax.losses import Objective
@@ -32,7 +31,7 @@ def check_examples(model: nn.Module, objective: Objective, examples: Examples, n
     logits, _ = jax.eval_shape(outputs, inputs[:1], targets[:1])
     if targets.ndim == 1 and jnp.issubdtype(targets.dtype, jnp.integer):
         num_classes = max(2, logits.shape[-1])
-        lowest, highest = int(np.min(targets)), int(np.max(targets))
+        lowest, highest = int(jnp.min(targets)), int(jnp.max(targets))
         if lowest < 0 or highest >= num_classes:
             raise ValueError(
                 f"{name}: expected labels from 0 to {num_classes - 1} for a model with "

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import linen as nn
 from jax import lax
@@ -58,7 +57,7 @@ def train_step(
 def predict(
     model: nn.Module,
     state: TrainState,
-    inputs: Shaped[Array | np.ndarray, "n ..."],
+    inputs: Shaped[Array, "n ..."],
     batch_size: int = 256,
 ) -> Float[Array, "n k"]:
     """Return the logits of each example, computed a batch at a time; composes under jit and vmap.
@@ -69,8 +68,6 @@ def predict(
         inputs: `[n, ...]`.
         batch_size: how many examples at a time; affects memory and speed alone.
     """
-
-    inputs = jnp.asarray(inputs)
 
     def logits(inputs: jax.Array) -> jax.Array:
         variables = {"params": state.params, **state.model_state}

@@ -20,6 +20,12 @@ LAYER_PARAMS = {
 TOTALS = {"perceptron": 3, "fashion_mlp": 55_050, "mnist_cnn": 34_826, "imdb_bow": 160_305}
 
 
+def answer(model, params, inputs, **options) -> jax.Array:
+    logits = model.apply(params, inputs, **options)
+    assert isinstance(logits, jax.Array)
+    return logits
+
+
 def test_no_model_is_missing():
     assert set(LAYER_PARAMS) == set(TOTALS) == set(CATALOG)
 
@@ -53,7 +59,7 @@ def test_the_lectures_table_of_the_cnn():
 def test_the_loss_before_training_is_about_log_k(name, k, key):
     model = create(name)
     images = jax.random.uniform(key, (64, 28, 28, 1))
-    logits = model.apply(model.init(key, images), images)
+    logits = answer(model, model.init(key, images), images)
     loss = MULTICLASS.loss(logits, jnp.arange(64) % k).mean()
     assert float(loss) == pytest.approx(math.log(k), rel=0.2)
 
@@ -61,7 +67,7 @@ def test_the_loss_before_training_is_about_log_k(name, k, key):
 def test_the_loss_of_the_reviews_before_training_is_about_log_2(key):
     model = create("imdb_bow")
     ids = jax.random.randint(key, (64, 100), 1, 10_000)
-    loss = BINARY.loss(model.apply(model.init(key, ids), ids), jnp.arange(64) % 2).mean()
+    loss = BINARY.loss(answer(model, model.init(key, ids), ids), jnp.arange(64) % 2).mean()
     assert float(loss) == pytest.approx(math.log(2), rel=0.1)
 
 
@@ -72,23 +78,23 @@ def test_the_bag_of_words_is_the_lectures_dense_network(key):
     shapes = dense.init(key, jnp.zeros((1, 20)))
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, shapes)
     matrix = ops.multi_hot(ids, 20)
-    np.testing.assert_allclose(bag.apply(params, ids), dense.apply(params, matrix), atol=1e-6)
+    np.testing.assert_allclose(answer(bag, params, ids), answer(dense, params, matrix), atol=1e-6)
 
 
 def test_a_network_of_ones_counts_its_inputs():
     model = MLP((3, 1))
     params = jax.tree.map(jnp.ones_like, model.init(jax.random.key(0), jnp.zeros((1, 2))))
     # Each of three hidden neurons: 1 + 2 + bias 1 = 4; the output: 3 * 4 + bias 1.
-    assert model.apply(params, jnp.array([[1.0, 2.0]])).tolist() == [[13]]
+    assert answer(model, params, jnp.array([[1.0, 2.0]])).tolist() == [[13]]
 
 
 def test_dropout_is_for_training_alone(key):
     model, images = create("mnist_cnn"), jax.random.uniform(key, (2, 28, 28, 1))
     params = model.init(key, images)
-    answer = model.apply(params, images)
-    assert jnp.array_equal(answer, model.apply(params, images))
-    noisy = model.apply(params, images, train=True, rngs={"dropout": key})
-    assert not jnp.array_equal(answer, noisy)
+    quiet = answer(model, params, images)
+    assert jnp.array_equal(quiet, answer(model, params, images))
+    noisy = answer(model, params, images, train=True, rngs={"dropout": key})
+    assert not jnp.array_equal(quiet, noisy)
 
 
 def test_overrides_and_names_that_do_not_exist():

@@ -59,7 +59,7 @@ def test_equals_lax_in_value_and_gradients(case, seed):
         energy(conv_general_dilated), energy(lax.conv_general_dilated), strict=True
     ):
         # Each value is a sum of at most 3 * 10 * 10 * 3 products of order 1.
-        tolerance = 900 * np.finfo(np.float32).eps
+        tolerance = 900 * float(np.finfo(np.float32).eps)
         np.testing.assert_allclose(ours, lax_s, rtol=tolerance, atol=tolerance)
 
 

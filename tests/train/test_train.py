@@ -1,5 +1,7 @@
 """Training: one step by hand, whole runs as pure functions, and what is said of bad input."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -43,7 +45,7 @@ def test_a_step_of_gradient_descent_by_hand(key):
     model, optimizer = MLP((1,)), optax.sgd(0.1)
     batch = Examples(jnp.array([[2.0]]), jnp.array([[3.0]]))
     state = init_state(model, optimizer, key, batch.inputs)
-    state = state.replace(params=jax.tree.map(jnp.ones_like, state.params))
+    state = dataclasses.replace(state, params=jax.tree.map(jnp.ones_like, state.params))
     after, metrics = train_step(model, REGRESSION, optimizer, state, batch, key)
     # w = b = 1 and x = 2 give y = 3 = t: nothing to learn.
     assert float(metrics["loss"]) == 0
@@ -119,13 +121,17 @@ def test_one_compilation_for_each_batch_shape(examples):
         return MULTICLASS.loss(logits, targets)
 
     objective = MULTICLASS._replace(loss=loss)
-    settings = {"num_epochs": 4, "batch_size": 16, "key": jax.random.key(0)}
-    fit(MODEL, objective, OPTIMIZER, examples, **settings)
+
+    def train(num_epochs):
+        key = jax.random.key(0)
+        fit(MODEL, objective, OPTIMIZER, examples, num_epochs=num_epochs, batch_size=16, key=key)
+
+    train(num_epochs=4)
     # Once for each of the two batch shapes; the other two are shape checks without arrays.
     assert sorted(set(traces)) == [(1, 3), (2, 3), (16, 3)]
     assert traces.count((16, 3)) == traces.count((2, 3)) == 1
     count = len(traces)
-    fit(MODEL, objective, OPTIMIZER, examples, **settings | {"num_epochs": 1})
+    train(num_epochs=1)
     assert [shape for shape in traces[count:] if shape != (1, 3)] == []
 
 
@@ -141,9 +147,9 @@ def test_the_dropout_of_a_step_depends_on_the_step_alone(key):
 
 def test_images_are_scaled_in_the_step(key):
     model = MLP((3,))
-    images = np.array([[0, 51], [255, 102]], np.uint8)
+    images = jnp.array([[0, 51], [255, 102]], jnp.uint8)
     state = init_state(model, OPTIMIZER, key, images)
-    same = predict(model, state, jnp.asarray(images / 255, jnp.float32))
+    same = predict(model, state, images.astype(jnp.float32) / 255)
     np.testing.assert_allclose(predict(model, state, images), same, rtol=1e-6)
 
 

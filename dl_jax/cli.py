@@ -1,0 +1,83 @@
+"""The command line: `dl-jax data` and `dl-jax summary`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, or 2 after bad input."""
+    parser = argparse.ArgumentParser(
+        prog="dl-jax", description="A lecture on deep learning as pure JAX functions."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    data = commands.add_parser("data", help="load data sets and say where they were found")
+    data.add_argument("names", nargs="*", metavar="NAME", help="all three unless given")
+    data.add_argument("--data-dir", help="tensorflow-datasets' directory")
+    data.add_argument("--manual-dir", help="a folder with the published archives")
+    data.set_defaults(run=_data)
+
+    summary = commands.add_parser("summary", help="print a model's layers, shapes and parameters")
+    summary.add_argument("model", metavar="MODEL")
+    summary.set_defaults(run=_summary)
+
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (OSError, ValueError) as error:
+        print(f"dl-jax {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _data(options: argparse.Namespace) -> int:
+    from dl_jax.data import Tokens, load
+    from dl_jax.data.official import NAMES
+
+    for name in options.names or NAMES:
+        started = time.perf_counter()
+        dataset = load(name, data_dir=options.data_dir, manual_dir=options.manual_dir)
+        seconds = time.perf_counter() - started
+        print(f"{name}: {dataset.info.source} ({seconds:.2f} s)")
+        for kind, (inputs, targets) in (("train", dataset.train), ("test", dataset.test)):
+            what = (
+                f"{len(inputs.ids):,} token ids"
+                if isinstance(inputs, Tokens)
+                else f"{inputs.dtype} {list(inputs.shape[1:])}"
+            )
+            print(f"  {kind:5}  {len(targets):7,} examples, {what}")
+        print(f"  {dataset.info.num_classes} classes: {', '.join(dataset.info.class_names)}")
+        print(f"  sha256 {dataset.info.digest}")
+    return 0
+
+
+def _summary(options: argparse.Namespace) -> int:
+    from dl_jax.models import create, entry, summarize
+
+    inputs = entry(options.model).inputs
+    rows = summarize(create(options.model), inputs.shape, inputs.dtype)
+    table = [("Layer (type)", "Output shape", "Parameters", "FLOPs")]
+    for row in rows:
+        shape = ", ".join(map(str, row.output_shape))
+        table.append((row.layer, f"({shape})", f"{row.num_params:,}", f"{row.flops:,}"))
+    params, flops = sum(row.num_params for row in rows), sum(row.flops for row in rows)
+    table.append(("Total", "", f"{params:,}", f"{flops:,}"))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+
+    shape = ", ".join(map(str, inputs.shape))
+    print(f"{options.model}: one example of {inputs.dtype.name} ({shape})\n")
+    for number, cells in enumerate(table):
+        if number in (1, len(table) - 1):
+            print(rule)
+        words = [f"{c:<{w}}" for c, w in zip(cells[:2], widths[:2], strict=True)]
+        numbers = [f"{c:>{w}}" for c, w in zip(cells[2:], widths[2:], strict=True)]
+        print("  ".join(words + numbers))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

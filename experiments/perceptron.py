@@ -84,7 +84,7 @@ def exam(key: Key[Array, ""], num_students: int) -> tuple[Examples, np.ndarray]:
     hours_key, luck_key = jax.random.split(key)
     low, high = jnp.array([4.0, 0.0]), jnp.array([10.0, 8.0])
     hours = jax.random.uniform(hours_key, (num_students, 2), minval=low, maxval=high)
-    expected = np.asarray(hours @ _POINTS_AN_HOUR)
+    expected = np.asarray(hours) @ _POINTS_AN_HOUR
     results = expected + _LUCK * np.asarray(jax.random.normal(luck_key, (num_students,)))
     above = (results > np.dot(_POINTS_AN_HOUR, [7.0, 4.0])).astype(np.int32)
     return Examples(hours, jnp.asarray(above)), expected
@@ -113,7 +113,8 @@ def run(config: Config) -> Record:
 
         center, scale = np.mean(train.inputs, axis=0), np.std(train.inputs, axis=0)
         scaled, scaled_test = (
-            split._replace(inputs=(split.inputs - center) / scale) for split in (train, test)
+            split._replace(inputs=(split.inputs - center[None]) / scale[None])
+            for split in (train, test)
         )
         with record.timed("training"):
             signs = 2 * train.targets - 1

@@ -1,5 +1,6 @@
 """A run's record: it grows as the run goes on, and is written however the run ends."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,8 @@ class Record:
 def recording(experiment: str, config: Options, title: str, description: str) -> Iterator[Record]:
     """Make the run folder, yield the record, and write `result.json` and the page at the end.
 
-    After Ctrl-C they hold the finished epochs, and the interruption goes on.
+    Whatever interrupts the run, Ctrl-C or an error, they hold the epochs that finished, and the
+    interruption goes on; if there is none, the folder is removed again.
 
     Raises:
         RunFolderError: if the folder cannot be made.
@@ -112,22 +114,27 @@ def recording(experiment: str, config: Options, title: str, description: str) ->
     record = Record(folder, _blank(experiment, config, title, description))
     try:
         yield record
-    except KeyboardInterrupt:
-        record.result["status"] = record.result["verdict"] = "interrupted"
+    except BaseException:
+        if record.result["history"]:
+            _write(record)
+        else:
+            shutil.rmtree(folder)  # it held the configuration alone
         raise
-    else:
-        figures = record.result["figures"]
-        record.result["status"] = "finished"
-        record.result["verdict"] = report.overall(figure["verdict"] for figure in figures)
-    finally:
-        history = record.result["history"]
-        if history:
-            picture = report.plot_history(history, folder / "history.png", title=title)
-            record.pictures.insert(0, picture)
-        report.write_json(folder / "result.json", record.result)
-        page = report.write_page(folder, record.result, record.pictures)
-        report.print_results([record.result])
-        print(f"Page: {page}")
+    figures = record.result["figures"]
+    record.result["status"] = "finished"
+    record.result["verdict"] = report.overall(figure["verdict"] for figure in figures)
+    _write(record)
+
+
+def _write(record: Record) -> None:
+    folder, result = record.folder, record.result
+    path = folder / "history.png"
+    history = report.plot_history(result["history"], path, title=result["title"])
+    record.pictures.insert(0, history)
+    report.write_json(folder / "result.json", result)
+    page = report.write_page(folder, result, record.pictures)
+    report.print_results([result])
+    print(f"Page: {page}")
 
 
 def _blank(experiment: str, config: Options, title: str, description: str) -> report.Result:

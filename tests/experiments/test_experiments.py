@@ -1,0 +1,152 @@
+"""The experiments end to end on embedded data, and what they leave when something goes wrong."""
+
+import json
+import re
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dl_jax import data
+from dl_jax.train import Examples
+from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn, perceptron, reproduce
+from experiments import sources as sources_module
+from experiments.options import Options, command, main
+from experiments.sources import examples, held_out, obtain
+
+RUNS = {
+    "perceptron": (perceptron, perceptron.Config(num_epochs=2)),
+    "fashion_mnist_mlp": (fashion_mnist_mlp, fashion_mnist_mlp.Config("embedded", num_epochs=1)),
+    "mnist_cnn": (mnist_cnn, mnist_cnn.Config("embedded", num_epochs=1)),
+    "imdb_reviews": (imdb_reviews, imdb_reviews.Config("embedded", num_epochs=2)),
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_experiment_leaves_a_run_folder(name, folder, capsys):
+    experiment, config = RUNS[name]
+    experiment.run(config)
+    run = folder / "runs" / f"{name}-1"
+    result = json.loads((run / "result.json").read_text())
+    assert result["status"] == "finished"
+    assert result["data"]["embedded"] == (name != "perceptron")
+    expected = {"met", "missed"} if name == "perceptron" else {"not comparable", None}
+    assert {figure["verdict"] for figure in result["figures"]} <= expected
+    assert set(result["times"]) == {"data", "compilation", "training", "evaluation", "epoch"}
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows == result["history"]
+    assert len(rows) == config.num_epochs
+    assert json.loads((run / "config.json").read_text())["num_epochs"] == config.num_epochs
+    page = (run / "index.html").read_text()
+    assert ("not comparable" in page) == (name != "perceptron")
+    assert (run / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert f"runs/{name}-1" in capsys.readouterr().out
+
+
+def test_reproduce_is_a_page_of_all(folder, monkeypatch, capsys):
+    monkeypatch.setattr(reproduce, "EXPERIMENTS", {"perceptron": perceptron})
+    reproduce.run(reproduce.Config(num_epochs=1, out=Path("all")))
+    assert "One neuron" in (folder / "all" / "index.html").read_text()
+    assert (folder / "all" / "perceptron" / "result.json").exists()
+
+
+def test_reproduce_fails_when_a_figure_is_missed(folder, monkeypatch):
+    monkeypatch.setattr(reproduce, "EXPERIMENTS", {"perceptron": perceptron})
+    monkeypatch.setattr(
+        perceptron, "perceptron_rule", lambda x, *_: perceptron.Neuron(-x[0], x[0, 0])
+    )
+    with pytest.raises(SystemExit) as stopped:
+        reproduce.run(reproduce.Config(num_epochs=1))
+    assert stopped.value.code == 1
+
+
+def test_ctrl_c_leaves_the_finished_epochs(folder, monkeypatch):
+    add_epoch = perceptron.Record.add_epoch
+
+    def interrupt(record, epoch, row):
+        add_epoch(record, epoch, row)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(perceptron.Record, "add_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        perceptron.run(perceptron.Config())
+    result = json.loads((folder / "runs/perceptron-1/result.json").read_text())
+    assert (result["status"], result["verdict"]) == ("interrupted", "interrupted")
+    assert [row["epoch"] for row in result["history"]] == [1, 2]
+    assert (folder / "runs/perceptron-1/history.png").exists()
+    assert "interrupted" in (folder / "runs/perceptron-1/index.html").read_text()
+
+
+def test_an_existing_run_folder_stays_as_it_is(folder):
+    mine = folder / "mine"
+    mine.mkdir()
+    (mine / "result.json").write_text("precious")
+    perceptron.run(perceptron.Config(num_epochs=1, out=mine))
+    assert (mine / "result.json").read_text() == "precious"
+    assert (folder / "mine-2" / "result.json").exists()
+
+
+def test_auto_falls_back_and_says_why(monkeypatch):
+    def load(name):
+        raise data.DataNotFound("looked everywhere")
+
+    monkeypatch.setattr(sources_module.data, "load", load)
+    source = obtain("mnist", "auto")
+    assert source.dataset.info.embedded
+    assert source.reason == "looked everywhere"
+    assert obtain("mnist", "embedded").reason is None
+    with pytest.raises(data.DataNotFound):
+        obtain("mnist", "real")
+
+
+def test_texts_become_distinct_ids():
+    tokens = data.Tokens(np.array([1, 7, 7, 5], np.uint16), np.array([0, 3, 4]))
+    split = data.Split(tokens, np.array([0, 1], np.int32))
+    assert examples(split).inputs.tolist() == [[1, 7], [5, 0]]
+
+
+def test_validation_is_the_last_part_or_the_first():
+    ten = Examples(jnp.arange(10), jnp.arange(10))
+    train, validation = held_out(ten, 0.2)
+    assert (train.inputs.tolist(), validation.inputs.tolist()) == (list(range(8)), [8, 9])
+    train, validation = held_out(ten, 0.4, first=True)
+    assert (train.inputs.tolist(), validation.inputs.tolist()) == ([4, 5, 6, 7, 8, 9], [0, 1, 2, 3])
+    with pytest.raises(ValueError, match="of 10 examples on both sides, got 1.0"):
+        held_out(ten, 1.0)
+
+
+def test_the_command_repeats_the_run():
+    config = mnist_cnn.Config("real", seed=3, features=(8, 8), out=Path("elsewhere"))
+    assert command("mnist_cnn", config) == (
+        "python -m experiments.mnist_cnn --data real --seed 3 --features 8 8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num-epochs", "0"], "num_epochs: expected at least 1, got 0"),
+        (["--batch-size", "5000"], "from 1 to the number of training examples, 400, got 5000"),
+        (["--out", "/dev/null/runs"], "/dev/null"),
+    ],
+)
+def test_bad_input_ends_with_one_message(arguments, message, folder, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["perceptron", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main(perceptron.Config, perceptron.run)
+    assert stopped.value.code == 2
+    assert re.search(f"error: .*{message}", capsys.readouterr().err)
+
+
+def test_every_experiment_takes_the_shared_options():
+    for _, config in RUNS.values():
+        assert isinstance(config, Options)
+        assert config.num_epochs > 0

@@ -1,0 +1,65 @@
+"""The package as a user meets it: imports, the command line, the README."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dl_jax
+from dl_jax.cli import main
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, dl_jax; print({'jax', 'flax', 'optax', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_data_and_report_need_neither_jax_nor_the_extras():
+    code = (
+        "import sys, dl_jax.data, dl_jax.report; extras = {'jax', 'tensorflow', "
+        "'tensorflow_datasets', 'matplotlib', 'sklearn', 'rich', 'PIL'}; "
+        "print(extras & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_parts_of_the_package():
+    assert all(getattr(dl_jax, name).__name__ == f"dl_jax.{name}" for name in dl_jax.__all__)
+    with pytest.raises(AttributeError, match="it has data, losses, models"):
+        dl_jax.__getattr__("nothing")
+
+
+def test_summary_prints_the_lectures_table(capsys):
+    assert main(["summary", "mnist_cnn"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"Conv_1 \(Conv\) +\(11, 11, 64\) +18,496 +4,460,544", printed)
+    assert re.search(r"Total +34,826", printed)
+
+
+def test_an_unknown_model_or_data_set_names_those_that_exist(capsys):
+    assert main(["summary", "resnet"]) == 2
+    assert "fashion_mlp, imdb_bow, mnist_cnn, perceptron" in capsys.readouterr().err
+    assert main(["data", "cifar99", "--data-dir", "/nowhere"]) == 2
+    assert "mnist, fashion_mnist, imdb_reviews" in capsys.readouterr().err
+
+
+def test_data_says_what_it_found(capsys, tmp_path, monkeypatch):
+    from dl_jax.data import embedded
+
+    monkeypatch.setattr("dl_jax.data.load", lambda name, **_: embedded(name))
+    assert main(["data", "mnist"]) == 0
+    assert re.search(r"train +1,437 examples, uint8 \[28, 28, 1\]", capsys.readouterr().out)
+
+
+def test_the_snippets_of_the_readme_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert snippets
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), {})

@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
@@ -47,7 +48,9 @@ def train(
     return done
 
 
-def logits_of(record: Record, model: nn.Module, state: TrainState, inputs: jax.Array) -> jax.Array:
+def logits_of(
+    record: Record, model: nn.Module, state: TrainState, inputs: jax.Array | np.ndarray
+) -> jax.Array:
     """Return the logits of each example, timed as evaluation."""
     with record.timed("evaluation"):
         return jax.block_until_ready(jax.jit(partial(predict, model))(state, inputs))
@@ -57,12 +60,16 @@ def test_figures(
     objective: Objective, logits: jax.Array, examples: Examples
 ) -> tuple[float, float]:
     """Return the mean loss and accuracy of logits."""
-    loss = np.mean(objective.loss(logits, examples.targets))
-    return float(loss), float(np.mean(objective.metrics(logits, examples.targets)["accuracy"]))
+    targets = jnp.asarray(examples.targets)
+    accuracy = objective.metrics(logits, targets)["accuracy"]
+    return float(objective.loss(logits, targets).mean()), float(accuracy.mean())
 
 
 def draw_confusion(
-    record: Record, predicted: jax.Array, targets: jax.Array, class_names: tuple[str, ...]
+    record: Record,
+    predicted: jax.Array,
+    targets: jax.Array | np.ndarray,
+    class_names: tuple[str, ...],
 ) -> None:
     """Add the confusion matrix: rows are the true classes."""
     k = len(class_names)

@@ -26,7 +26,7 @@ def check_examples(model: nn.Module, objective: Objective, examples: Examples, n
 
     def outputs(inputs, targets):
         logits, _ = model.init_with_output(jax.random.key(0), as_model_inputs(inputs))
-        return logits, objective.loss(logits, targets)
+        return logits, objective.loss(logits, jnp.asarray(targets))
 
     logits, _ = jax.eval_shape(outputs, inputs[:1], targets[:1])
     if targets.ndim == 1 and jnp.issubdtype(targets.dtype, jnp.integer):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 from jaxtyping import Array, Int, Key, Num, PyTree, Shaped
@@ -18,8 +19,8 @@ class Examples(NamedTuple):
         targets: `[n, ...]`.
     """
 
-    inputs: Shaped[Array, "n ..."]
-    targets: Shaped[Array, "n ..."]
+    inputs: Shaped[Array | np.ndarray, "n ..."]
+    targets: Shaped[Array | np.ndarray, "n ..."]
 
 
 @flax.struct.dataclass
@@ -62,7 +63,7 @@ def init_state(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
     key: Key[Array, ""],
-    inputs: Shaped[Array, "..."],
+    inputs: Shaped[Array | np.ndarray, "..."],
 ) -> TrainState:
     """Return the state before the first step.
 
@@ -77,10 +78,10 @@ def init_state(
     return TrainState(jnp.zeros((), jnp.int32), params, variables, optimizer.init(params))
 
 
-def as_model_inputs(inputs: Shaped[Array, "n ..."]) -> Num[Array, "n ..."]:
+def as_model_inputs(inputs: Shaped[Array | np.ndarray, "n ..."]) -> Num[Array, "n ..."]:
     """Bring uint8 images to float32 in 0..1, as the slide does; leave everything else as it is."""
     if inputs.dtype == jnp.uint8:
-        return inputs.astype(jnp.float32) / 255
+        return jnp.asarray(inputs, jnp.float32) / 255
     if jnp.issubdtype(inputs.dtype, jnp.unsignedinteger):
-        return inputs.astype(jnp.int32)
-    return inputs
+        return jnp.asarray(inputs, jnp.int32)
+    return jnp.asarray(inputs)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 from jax import lax
@@ -36,6 +37,7 @@ def train_step(
         parameters before it.
     """
     key = jax.random.fold_in(noise, state.step)
+    targets = jnp.asarray(batch.targets)
 
     def mean_loss(params):
         logits, model_state = model.apply(
@@ -45,19 +47,19 @@ def train_step(
             rngs={"dropout": key},
             mutable=list(state.model_state),
         )
-        return jnp.mean(objective.loss(logits, batch.targets)), (logits, model_state)
+        return jnp.mean(objective.loss(logits, targets)), (logits, model_state)
 
     (loss, (logits, model_state)), grads = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = {"loss": loss, **_means(objective.metrics(logits, batch.targets))}
+    metrics = {"loss": loss, **_means(objective.metrics(logits, targets))}
     return TrainState(state.step + 1, params, dict(model_state), opt_state), metrics
 
 
 def predict(
     model: nn.Module,
     state: TrainState,
-    inputs: Shaped[Array, "n ..."],
+    inputs: Shaped[Array | np.ndarray, "n ..."],
     batch_size: int = 256,
 ) -> Float[Array, "n k"]:
     """Return the logits of each example, computed a batch at a time; composes under jit and vmap.
@@ -68,6 +70,8 @@ def predict(
         inputs: `[n, ...]`.
         batch_size: how many examples at a time; affects memory and speed alone.
     """
+
+    inputs = jnp.asarray(inputs)
 
     def logits(inputs: jax.Array) -> jax.Array:
         variables = {"params": state.params, **state.model_state}
@@ -86,8 +90,7 @@ def evaluate(
     model: nn.Module, objective: Objective, state: TrainState, examples: Examples
 ) -> Metrics:
     """Return `loss` and the objective's metrics, means over all examples, without dropout."""
-    inputs, targets = examples
-    logits = predict(model, state, inputs)
+    logits, targets = predict(model, state, examples.inputs), jnp.asarray(examples.targets)
     return _means({"loss": objective.loss(logits, targets), **objective.metrics(logits, targets)})
 
 

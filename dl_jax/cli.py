@@ -34,12 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from dl_jax.data import Tokens, load
+    from dl_jax.data import DataCorrupted, DataNotFound, Tokens, load
     from dl_jax.data.official import NAMES
 
+    missing = 0
     for name in options.names or NAMES:
         started = time.perf_counter()
-        dataset = load(name, data_dir=options.data_dir, manual_dir=options.manual_dir)
+        try:
+            dataset = load(name, data_dir=options.data_dir, manual_dir=options.manual_dir)
+        except (DataNotFound, DataCorrupted) as error:
+            print(f"dl-jax data: {error}", file=sys.stderr)
+            missing = 2
+            continue
         seconds = time.perf_counter() - started
         print(f"{name}: {dataset.info.source} ({seconds:.2f} s)")
         for kind, (inputs, targets) in (("train", dataset.train), ("test", dataset.test)):
@@ -51,7 +57,7 @@ def _data(options: argparse.Namespace) -> int:
             print(f"  {kind:5}  {len(targets):7,} examples, {what}")
         print(f"  {dataset.info.num_classes} classes: {', '.join(dataset.info.class_names)}")
         print(f"  sha256 {dataset.info.digest}")
-    return 0
+    return missing
 
 
 def _summary(options: argparse.Namespace) -> int:

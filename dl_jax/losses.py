@@ -15,6 +15,9 @@ def half_squared_error(
 ) -> Float[Array, ""]:
     """Return `E = 1/2 sum_i (t_i - y_i)^2` over everything. Slide "Loss function".
 
+    Raises:
+        ValueError: if the shapes differ.
+
     >>> float(half_squared_error(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
     2.0
     """
@@ -25,7 +28,11 @@ def half_squared_error(
 def mean_squared_error(
     predictions: Float[Array, "... k"], targets: Num[Array, "... k"]
 ) -> Float[Array, "..."]:
-    """Return `1/k sum_j (t_j - y_j)^2` of each example. Slide "Choice of loss functions", mse."""
+    """Return `1/k sum_j (t_j - y_j)^2` of each example. Slide "Choice of loss functions", mse.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
     _same_shape("mean_squared_error", predictions, targets)
     return jnp.mean((targets - predictions) ** 2, axis=-1)
 
@@ -41,6 +48,9 @@ def binary_cross_entropy(
         logits: before the sigmoid.
         labels: 0 or 1, or a probability between.
 
+    Raises:
+        ValueError: if the shapes differ.
+
     >>> round(float(binary_cross_entropy(jnp.array(0.0), jnp.array(1))), 6)  # log 2
     0.693147
     """
@@ -55,7 +65,11 @@ def categorical_cross_entropy(
 
     Args:
         logits: before the softmax.
-        labels: class numbers in 0..k-1 (one axis fewer), or one-hot rows as on the slide.
+        labels: class numbers in 0..k-1 (one axis fewer), or one-hot rows as on the slide. A class
+            number out of range cannot be seen under `jit`: it gives NaN; `train` checks for it.
+
+    Raises:
+        ValueError: if the labels have neither shape.
 
     >>> round(float(categorical_cross_entropy(jnp.zeros(10), jnp.array(3))), 6)  # log 10
     2.302585
@@ -70,7 +84,7 @@ def categorical_cross_entropy(
             f"{logits.shape[:-1]} or one-hot labels {logits.shape}, "
             f"got {labels.dtype} {labels.shape}"
         )
-    return -jnp.take_along_axis(log_y, labels[..., None], axis=-1)[..., 0]
+    return -jnp.take_along_axis(log_y, labels[..., None], axis=-1, mode="fill")[..., 0]
 
 
 class Objective(NamedTuple):
@@ -91,7 +105,11 @@ class Objective(NamedTuple):
 
 def _accuracy(predict):
     def metrics(logits, targets):
-        right = (predict(logits) == targets).astype(logits.dtype)
+        answers = predict(logits)
+        if targets.ndim == answers.ndim + 1:  # one-hot rows
+            targets = jnp.argmax(targets, axis=-1)
+        _same_shape("accuracy", answers, targets)
+        right = (answers == targets).astype(jnp.float32)
         return {"accuracy": right.reshape(right.shape[0], -1).mean(-1)}
 
     return metrics

@@ -50,7 +50,7 @@ def run(config: Config) -> Record:
         record.add_data(source)
         train, validation = held_out(everything, config.validation_split, first=True)
         model = create("imdb_bow", features=config.features)
-        record.add_model("imdb_bow", model, train.inputs.shape[1:], np.int32)
+        record.add_model("imdb_bow", model, train.inputs.shape[1:], np.int32, outputs=1)
         optimizer = optax.rmsprop(config.learning_rate, decay=0.9, eps=1e-7)  # as Keras
 
         done = training.train(
@@ -115,4 +115,4 @@ def _add_samples(record: Record, dataset: data.Dataset, logits: jax.Array, count
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    main("imdb_reviews", Config, run)

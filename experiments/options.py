@@ -35,20 +35,36 @@ def command(experiment: str, config: Options) -> str:
     return " ".join(words)
 
 
+def changed(config: Options) -> list[str]:
+    """Return the hyperparameters that are not the experiment's own, as `name value`."""
+    mine = [f for f in fields(config) if f.name not in ("data", "seed", "out")]
+    values = ((f, getattr(config, f.name)) for f in mine)
+    return [f"{f.name} {value}" for f, value in values if value != f.default]
+
+
+def check(config: Options) -> None:
+    """Raise a ValueError unless there is an epoch and a batch; sooner than any data is loaded."""
+    for name in ("num_epochs", "batch_size"):
+        if getattr(config, name, 1) < 1:
+            raise ValueError(f"{name}: expected at least 1, got {getattr(config, name)}")
+
+
 Config = TypeVar("Config", bound=Options)
 
 
-def main(config: type[Config], run: Callable[[Config], object]) -> None:
-    """Parse the command line into a configuration and run it.
+def main(experiment: str, config: type[Config], run: Callable[[Config], object]) -> None:
+    """Parse the command line into a configuration and run the experiment.
 
     Bad input ends with one message and exit code 2, Ctrl-C with 130.
     """
     import tyro
 
     try:
-        run(tyro.cli(config))
+        run(tyro.cli(config, prog=f"python -m experiments.{experiment}"))
     except (DataNotFound, DataCorrupted, report.RunFolderError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        kept = "the epochs that finished are kept" if stop.__cause__ else "no epoch had finished"
+        print(f"interrupted: {kept}", file=sys.stderr)
         sys.exit(130)

@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from dl_jax import report
 from dl_jax.models import summarize
-from experiments.options import Options, command
+from experiments.options import Options, changed, check, command
 from experiments.sources import Source, describe
 
 
@@ -23,6 +23,8 @@ class Record:
 
     folder: Path
     result: report.Result
+    changed: bool = False
+    """Whether a hyperparameter is not the experiment's own."""
     pictures: list[report.Picture] = field(default_factory=list)
 
     def add_data(self, source: Source) -> None:
@@ -35,9 +37,20 @@ class Record:
             if source.reason:
                 print(source.reason)
 
-    def add_model(self, name: str, model: nn.Module, shape: tuple[int, ...], dtype: Any) -> None:
-        """Add the model's summary."""
+    def add_model(
+        self, name: str, model: nn.Module, shape: tuple[int, ...], dtype: Any, outputs: int
+    ) -> None:
+        """Add the model's summary.
+
+        Raises:
+            ValueError: unless the model has that many outputs.
+        """
         rows = summarize(model, shape, dtype)
+        if rows[-1].output_shape != (outputs,):
+            raise ValueError(
+                f"{name}: expected {outputs} outputs for these classes, "
+                f"got {rows[-1].output_shape[-1]}; the last of the features sets them"
+            )
         self.result["model"] = {
             "name": name,
             "num_params": sum(row.num_params for row in rows),
@@ -56,8 +69,14 @@ class Record:
         """Add an epoch to the history, on disk and on the console; a callback of `fit`."""
         self.result["history"] = [*self.result["history"], row]
         report.append_jsonl(self.folder / "metrics.jsonl", row)
-        shown = (f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
-        print(f"epoch {epoch:2d}  " + "  ".join(shown), flush=True)
+        self.add_epoch_times(epoch, row)
+        figures = [f"{k} {v:.4f}" for k, v in row.items() if k != "epoch" and "seconds" not in k]
+        print(f"epoch {epoch:2d}  {'  '.join(figures)}  {row['seconds']:.2f} s", flush=True)
+
+    def add_epoch_times(self, epoch: int, row: dict[str, float]) -> None:
+        """Add an epoch to the times of training and evaluation; a callback of `fit`."""
+        self.add_time("training", row["seconds"])
+        self.add_time("evaluation", row.get("val_seconds", 0.0))
 
     def add_figure(
         self,
@@ -69,8 +88,8 @@ class Record:
         direction: report.Direction = ">=",
         source: str = "",
     ) -> None:
-        """Add a figure and judge it, unless the data are not those of its source."""
-        comparable = not self.result["data"]["embedded"]
+        """Add a figure and judge it, unless data or settings are not those of its source."""
+        comparable = not (self.result["data"]["embedded"] or self.changed)
         figure = report.Figure(
             name=name,
             value=value,
@@ -97,6 +116,15 @@ class Record:
         self.result["times"] = {**times, part: (times.get(part) or 0.0) + seconds}
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after at least one epoch; carries what was recorded."""
+
+    def __init__(self, record: Record):
+        """Carry the record on to whoever catches this."""
+        super().__init__()
+        self.record = record
+
+
 @contextmanager
 def recording(experiment: str, config: Options, title: str, description: str) -> Iterator[Record]:
     """Make the run folder, yield the record, and write `result.json` and the page at the end.
@@ -105,20 +133,28 @@ def recording(experiment: str, config: Options, title: str, description: str) ->
     interruption goes on; if there is none, the folder is removed again.
 
     Raises:
+        ValueError: if the configuration has no epochs or an empty batch.
         RunFolderError: if the folder cannot be made.
+        Interrupted: after Ctrl-C, if an epoch has finished.
     """
+    check(config)
     folder = report.make_run_folder(config.out, experiment)
     if config.out is not None and folder != config.out:
         print(f"{config.out} exists and stays as it is; this run goes to {folder}")
     report.write_json(folder / "config.json", asdict(config))
-    record = Record(folder, _blank(experiment, config, title, description))
+    changes = changed(config)
+    if changes:
+        description += f" Not the lecture's settings: {', '.join(changes)}."
+    record = Record(folder, _blank(experiment, config, title, description), bool(changes))
     try:
         yield record
-    except BaseException:
-        if record.result["history"]:
-            _write(record)
-        else:
+    except BaseException as error:
+        if not record.result["history"]:
             shutil.rmtree(folder)  # it held the configuration alone
+            raise
+        _write(record)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(record) from error
         raise
     figures = record.result["figures"]
     record.result["status"] = "finished"
@@ -138,7 +174,7 @@ def _write(record: Record) -> None:
 
 
 def _blank(experiment: str, config: Options, title: str, description: str) -> report.Result:
-    devices = [f"{d.platform} {d.device_kind}" for d in jax.devices()]
+    devices = [d.device_kind for d in jax.devices()]
     precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     return {
         "experiment": experiment,

@@ -1,7 +1,5 @@
 """Training, evaluation and pictures, as the experiments on classifiers share them."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,11 +35,9 @@ def train(
         batch_size=batch_size,
         key=jax.random.key(seed),
         validation=validation,
-        callbacks=[record.add_epoch] if keep_history else [],
+        callbacks=[record.add_epoch if keep_history else record.add_epoch_times],
     )
     record.add_time("compilation", done.compile_seconds)
-    record.add_time("training", sum(row["seconds"] for row in done.history))
-    record.add_time("evaluation", sum(row.get("val_seconds", 0.0) for row in done.history))
     if keep_history:
         epochs = [row["seconds"] for row in done.history]
         record.add_time("epoch", float(np.median(epochs)))
@@ -53,7 +49,7 @@ def logits_of(
 ) -> jax.Array:
     """Return the logits of each example, timed as evaluation."""
     with record.timed("evaluation"):
-        return jax.block_until_ready(jax.jit(partial(predict, model))(state, inputs))
+        return jax.block_until_ready(predict(model, state, inputs))
 
 
 def test_figures(
@@ -90,12 +86,13 @@ def draw_samples(
     wrong = np.asarray(objective.predict(logits) != examples.targets)
     mistakes = np.flatnonzero(wrong)[: count // 2]
     shown = np.concatenate([np.flatnonzero(~wrong)[: count - len(mistakes)], mistakes])
-    record.pictures.append(
-        report.plot_predictions(
-            np.asarray(examples.inputs)[shown],
-            np.asarray(examples.targets)[shown],
-            np.asarray(objective.activation(logits[shown])),
-            class_names,
-            record.folder / "predictions.png",
-        )
+    picture = report.plot_predictions(
+        np.asarray(examples.inputs)[shown],
+        np.asarray(examples.targets)[shown],
+        np.asarray(objective.activation(logits[shown])),
+        class_names,
+        record.folder / "predictions.png",
     )
+    choice = f"The first {count - len(mistakes)} test images that were predicted rightly, and the "
+    choice += f"first {len(mistakes)} of the {wrong.sum()} that were not. "
+    record.pictures.append(picture._replace(caption=choice + picture.caption))

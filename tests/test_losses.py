@@ -74,3 +74,11 @@ def test_the_table():
 def test_shapes_that_do_not_fit(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_one_hot_targets_have_the_accuracy_of_their_numbers():
+    logits = 5 * jnp.eye(3)
+    assert MULTICLASS.metrics(logits, jnp.eye(3))["accuracy"].tolist() == [1, 1, 1]
+    assert MULTICLASS.metrics(logits, jnp.array([0, 1, 1]))["accuracy"].tolist() == [1, 1, 0]
+    with pytest.raises(ValueError, match=r"accuracy.*\(3,\) and \(2,\)"):
+        MULTICLASS.metrics(logits, jnp.array([0, 1]))

@@ -4,7 +4,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from dl_jax import ops
-from dl_jax.models.inputs import expect
+from dl_jax.models.inputs import check_features, expect
 from dl_jax.models.layers import BagOfWordsDense, Dense
 
 
@@ -29,6 +29,7 @@ class BagOfWords(nn.Module):
     ) -> Float[Array, "n k"]:
         """Return the logits of each text, given as its distinct token ids, padded with 0."""
         del train
+        check_features("BagOfWords", self.features)
         expect("BagOfWords", inputs, "[n, length] of token ids", 2, integer=True)
         x = BagOfWordsDense(self.num_words, self.features[0], name="Dense_0")(inputs)
         for i, features in enumerate(self.features[1:], start=1):

@@ -4,7 +4,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dl_jax import ops
-from dl_jax.models.inputs import expect
+from dl_jax.models.inputs import check_features, expect
 from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, MaxPool
 
 
@@ -29,6 +29,7 @@ class CNN(nn.Module):
         self, inputs: Float[Array, "n h w c"], *, train: bool = False
     ) -> Float[Array, "n k"]:
         """Return the logits of each image; training needs the random stream `"dropout"`."""
+        check_features("CNN", self.features)
         expect("CNN", inputs, "[n, height, width, channels]", 4)
         smallest = _smallest_side(len(self.features))
         if min(inputs.shape[1:3]) < smallest:

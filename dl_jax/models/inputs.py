@@ -4,6 +4,14 @@ import jax
 import jax.numpy as jnp
 
 
+def check_features(model: str, features: tuple[int, ...]) -> None:
+    """Raise a ValueError unless there is at least one layer and each has an output."""
+    if not isinstance(features, tuple | list) or not features or min(features) < 1:
+        raise ValueError(
+            f"{model}: expected features as one or more positive integers, got {features}"
+        )
+
+
 def expect(model: str, inputs: jax.Array, shape: str, ndim: int, integer: bool = False) -> None:
     """Raise a ValueError that says what was expected, unless rank and kind of the inputs fit."""
     kind = jnp.integer if integer else jnp.floating

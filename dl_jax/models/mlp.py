@@ -7,6 +7,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dl_jax import ops
+from dl_jax.models.inputs import check_features
 from dl_jax.models.layers import Dense, Flatten
 
 
@@ -27,6 +28,7 @@ class MLP(nn.Module):
     ) -> Float[Array, "n k"]:
         """Return the logits of each example; whatever its shape, it is flattened first."""
         del train
+        check_features("MLP", self.features)
         x = Flatten()(inputs)
         for features in self.features[:-1]:
             x = self.activation(Dense(features)(x))

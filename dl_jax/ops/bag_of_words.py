@@ -15,10 +15,11 @@ def bag_of_words(
     rounding, at the cost of the words that occur instead of the whole vocabulary.
 
     Args:
-        ids: the distinct token ids of each sequence, 0 where it has ended (0 is no word).
+        ids: the distinct token ids of each sequence, 0 where it has ended (0 is no word); ids
+            that are not in the vocabulary add nothing.
         kernel: the weights of a dense layer over the multi-hot vector.
     """
-    occurs = ids != 0
+    occurs = (ids > 0) & (ids < kernel.shape[0])
     rows = jnp.take(kernel, ids, axis=0, mode="clip")
     return jnp.sum(jnp.where(occurs[..., None], rows, 0), axis=-2)
 

@@ -8,7 +8,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
-from dl_jax.ops.patches import Windows, patches
+from dl_jax.ops.patches import Windows, is_sharded, patches
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 
@@ -55,6 +55,8 @@ def conv_general_dilated(
         ValueError, TypeError: as `jax.lax.conv_general_dilated` does.
     """
 
+    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
+
     def native(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
         return lax.conv_general_dilated(
             lhs,
@@ -76,9 +78,10 @@ def conv_general_dilated(
         lhs.ndim == 4
         and layout == lax.conv_dimension_numbers(lhs.shape, rhs.shape, _NHWC)
         and feature_group_count == batch_group_count == 1
-        and all(d == 1 for d in lhs_dilation or ())
+        and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
         and jnp.issubdtype(lhs.dtype, jnp.floating)
-        and output.size > 0
+        and min(lhs.size, rhs.size, output.size) > 0
+        and not is_sharded(lhs, rhs)
     )
     if not plain:
         return native(lhs, rhs)
@@ -102,4 +105,6 @@ def conv_general_dilated(
         )
         return y.reshape(output.shape)
 
+    # Rematerialised, so that no platform stores the windows that only the CPU's gradient wants.
+    product = jax.checkpoint(product, prevent_cse=False)
     return lax.platform_dependent(lhs, rhs, cpu=product, default=native)

@@ -16,7 +16,8 @@ def dropout(x: Float[Array, "..."], rate: float, key: Key[Array, ""]) -> Float[A
 
     Args:
         x: activations.
-        rate: between 0 and 1; the rate in force is the nearest multiple of 1/256.
+        rate: between 0 and 1; the rate in force is the nearest multiple of 1/256,
+            and for a rate above 0 at least that.
         key: a random key; the same key drops the same values.
 
     Raises:
@@ -24,7 +25,9 @@ def dropout(x: Float[Array, "..."], rate: float, key: Key[Array, ""]) -> Float[A
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: expected a rate in [0, 1), got {rate}")
-    dropped = min(round(rate * _LEVELS), _LEVELS - 1)
+    if rate == 0:
+        return x
+    dropped = min(max(round(rate * _LEVELS), 1), _LEVELS - 1)
     words = jax.random.bits(key, (-(-x.size // 4),), jnp.uint32)
     random_bytes = lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: x.size]
     keep = random_bytes.reshape(x.shape) >= dropped

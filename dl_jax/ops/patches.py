@@ -13,7 +13,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import ShapedArray
 from jax.extend import core
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Num
@@ -59,6 +58,11 @@ def fold(p: Num[Array, "n out_h out_w taps_h taps_w c"], windows: Windows) -> Nu
     return fold_p.bind(p, windows=windows)
 
 
+def is_sharded(*arrays: Array) -> bool:
+    """Whether a mesh with explicit axes lays one of the arrays out; lax knows how to go on."""
+    return any(axis is not None for a in arrays for axis in jax.typeof(a).sharding.spec)
+
+
 def _gather_rows(x: jax.Array, *, windows: Windows) -> jax.Array:
     (h, w), (kh, kw), (sh, sw), (dh, dw) = windows
     oh, ow = windows.output
@@ -72,13 +76,16 @@ def _gather_rows(x: jax.Array, *, windows: Windows) -> jax.Array:
 def _add_shifted(p: jax.Array, *, windows: Windows) -> jax.Array:
     (h, w), (kh, kw), (sh, sw), (dh, dw) = windows
     oh, ow = windows.output
+    # The taps add up in float32 at least, as in XLA's own convolutions.
+    wide = p.astype(jnp.promote_types(p.dtype, jnp.float32))
 
     def placed(i: int, j: int) -> jax.Array:
         below, right = h - i * dh - (oh - 1) * sh - 1, w - j * dw - (ow - 1) * sw - 1
         config = ((0, 0, 0), (i * dh, below, sh - 1), (j * dw, right, sw - 1), (0, 0, 0))
-        return jax.lax.pad(p[:, :, :, i, j], jnp.zeros((), p.dtype), config)
+        return jax.lax.pad(wide[:, :, :, i, j], jnp.zeros((), wide.dtype), config)
 
-    return functools.reduce(jnp.add, (placed(i, j) for i in range(kh) for j in range(kw)))
+    total = functools.reduce(jnp.add, (placed(i, j) for i in range(kh) for j in range(kw)))
+    return total.astype(p.dtype)
 
 
 def _linear_primitive(name, function, output_shape):
@@ -86,7 +93,7 @@ def _linear_primitive(name, function, output_shape):
     primitive = core.Primitive(name)
     primitive.def_impl(jax.jit(function, static_argnames="windows"))
     primitive.def_abstract_eval(
-        lambda x, *, windows: ShapedArray(output_shape(x.shape, windows), x.dtype)
+        lambda x, *, windows: x.update(shape=output_shape(x.shape, windows), weak_type=False)
     )
     mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
 

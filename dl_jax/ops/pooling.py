@@ -8,6 +8,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from dl_jax.ops.patches import is_sharded
+
 
 def max_pool(
     inputs: Float[Array, "n h w c"],
@@ -18,24 +20,26 @@ def max_pool(
     """Return the largest value of each window, `O = (I - P_s) / S + 1` of them a side.
 
     Where several values of a window are equally large, the gradient goes to the first in row-major
-    order, as in `jax.lax`. Same arguments as `flax.linen.max_pool`. Slides "Pooling" and "Output
-    Size in Pooling".
+    order, as in `jax.lax`. The arguments are those of `flax.linen.max_pool`, for images. Slides
+    "Pooling" and "Output Size in Pooling".
 
     Args:
         inputs: images or feature maps.
         window_shape: height and width of the window.
         strides: distance between windows; 1 unless given, as in Flax.
         padding: `"VALID"`, `"SAME"`, or (before, after) for each side.
+
+    Raises:
+        ValueError: if inputs, window and padding are not those of images.
     """
     window, steps, pads = _geometry(inputs, window_shape, strides, padding)
 
     def native(x: jax.Array) -> jax.Array:
         return lax.reduce_window(x, -np.inf, lax.max, window, steps, pads)
 
-    if window == steps and not np.any(pads):
-        return lax.platform_dependent(
-            inputs, cpu=lambda x: _max_of_tiles(x, window), default=native
-        )
+    if window == steps and not np.any(pads) and not is_sharded(inputs):
+        tiled = jax.checkpoint(lambda x: _max_of_tiles(x, window), prevent_cse=False)
+        return lax.platform_dependent(inputs, cpu=tiled, default=native)
     return native(inputs)
 
 
@@ -45,15 +49,19 @@ def avg_pool(
     strides: Sequence[int] | None = None,
     padding: str | Sequence[tuple[int, int]] = "VALID",
 ) -> Float[Array, "n out_h out_w c"]:
-    """Return the mean of each window. Same arguments as `flax.linen.avg_pool`. Slide "Pooling".
+    """Return the mean of each window. Slide "Pooling".
 
-    Padded zeros count as values of their window, as in Flax.
+    The arguments are those of `flax.linen.avg_pool`, for images; padded zeros count as values of
+    their window, as there.
 
     Args:
         inputs: images or feature maps.
         window_shape: height and width of the window.
         strides: distance between windows; 1 unless given, as in Flax.
         padding: `"VALID"`, `"SAME"`, or (before, after) for each side.
+
+    Raises:
+        ValueError: if inputs, window and padding are not those of images.
     """
     window, steps, pads = _geometry(inputs, window_shape, strides, padding)
     return lax.reduce_window(inputs, 0.0, lax.add, window, steps, pads) / np.prod(window)
@@ -101,7 +109,8 @@ def _max_of_tiles(x: jax.Array, window: tuple[int, ...]) -> jax.Array:
     @pool.defjvp
     def derivative(primals, tangents):
         y = pool(*primals)
-        largest = tiles(*primals) == y[:, :, None, :, None]
+        x = tiles(*primals)
+        largest = (x == y[:, :, None, :, None]) | jnp.isnan(x)  # NaN is larger than all
         order = jnp.arange(kh * kw, dtype=jnp.uint8 if kh * kw < 256 else jnp.int32)
         order = order.reshape(1, 1, kh, 1, kw, 1)
         first = jnp.where(largest, order, kh * kw).min((2, 4), keepdims=True)

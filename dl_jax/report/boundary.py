@@ -87,5 +87,7 @@ def plot_decision_boundary(
     )
     caption = f"Where {names} part {class_names[0]} from {class_names[1]}."
     if probability is not None:
-        caption += f" The shade is the probability of {class_names[1]}: blue likely, red unlikely."
+        caption += (
+            f" The shade is the probability of {class_names[1]}: blue likely, orange unlikely."
+        )
     return Picture(path, alt, caption)

@@ -79,15 +79,15 @@ def _summary_table(results: Sequence[Result]) -> Html:
                     join(link if index == 0 else element("span", result["title"], class_="hidden")),
                     figure["name"],
                     element("b", format_number(figure["value"])),
-                    format_number(figure["expected"]),
                     badge(verdict) if verdict else "–",
+                    format_number(figure["expected"]),
                     format_seconds(result["times"].get("training")) if index == 0 else "",
                 )
             )
         if not result["figures"]:
-            rows.append((link, "–", "–", "–", badge(result["verdict"]), "–"))
-    columns = ("Experiment", "Quantity", "Got", "Expected", "Verdict", "Training")
-    return table("All figures", columns, rows, text_columns=(0, 1, 4))
+            rows.append((link, "–", "–", badge(result["verdict"]), "–", "–"))
+    columns = ("Experiment", "Quantity", "Got", "Verdict", "Expected", "Training")
+    return table("All figures", columns, rows, text_columns=(0, 1, 3))
 
 
 def _write(folder: Path, title: str, content: Html) -> Path:

@@ -209,7 +209,9 @@ def plot_predictions(
 
     save_picture(path, (5.8, 1.18 * rows), draw)
     right = int((predictions == targets).sum())
-    caption = "The most probable classes of each image. Blue is the true class; red is a wrong one."
+    caption = (
+        "The most probable classes of each image. Blue is the true class; orange is a wrong one."
+    )
     wrong = [
         f"{class_names[targets[i]]} taken for {class_names[predictions[i]]}"
         for i in np.flatnonzero(predictions != targets)

@@ -117,16 +117,16 @@ def _figures(result: Result) -> Html:
         (
             f["name"],
             element("b", format_number(f["value"])),
+            badge(f["verdict"]) if f["verdict"] else "–",
             format_number(f["expected"]),
             "–" if f["bound"] is None
             else f"{_DIRECTIONS[f['direction']]} {format_number(f['bound'])}",
-            badge(f["verdict"]) if f["verdict"] else "–",
             f["source"],
         )
         for f in result["figures"]
     ]  # fmt: skip
-    columns = ("Quantity", "Got", "Expected", "Bound", "Verdict", "Source")
-    return table("Measured and expected", columns, rows, text_columns=(0, 4, 5))
+    columns = ("Quantity", "Got", "Verdict", "Expected", "Bound", "Source")
+    return table("Measured and expected", columns, rows, text_columns=(0, 2, 5))
 
 
 def _samples(samples: Sequence[Sample]) -> Html:

@@ -4,11 +4,18 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dl_jax.losses import Objective
+from dl_jax.losses import BINARY, MULTICLASS, Objective
 from dl_jax.train.state import Examples, as_model_inputs
 
 
-def check_examples(model: nn.Module, objective: Objective, examples: Examples, name: str) -> None:
+def check_examples(
+    model: nn.Module,
+    objective: Objective,
+    examples: Examples,
+    name: str,
+    *,
+    like: Examples | None = None,
+) -> None:
     """Raise a ValueError unless the model takes the inputs and the objective the targets.
 
     Args:
@@ -16,6 +23,7 @@ def check_examples(model: nn.Module, objective: Objective, examples: Examples, n
         objective: what is to be minimised.
         examples: the data.
         name: what the message calls them.
+        like: examples whose shape and dtype the inputs must have.
     """
     inputs, targets = examples
     if len(inputs) != len(targets) or len(inputs) == 0:
@@ -24,12 +32,21 @@ def check_examples(model: nn.Module, objective: Objective, examples: Examples, n
             f"got {len(inputs)} inputs and {len(targets)} targets"
         )
 
-    def outputs(inputs, targets):
-        logits, _ = model.init_with_output(jax.random.key(0), as_model_inputs(inputs))
-        return logits, objective.loss(logits, jnp.asarray(targets))
+    if like is not None:
+        expected, got = ((e.inputs.dtype, e.inputs.shape[1:]) for e in (like, examples))
+        if expected != got:
+            raise ValueError(
+                f"{name}: expected inputs like the training data's, {expected[0]} "
+                f"{list(expected[1])} each, got {got[0]} {list(got[1])}"
+            )
 
-    logits, _ = jax.eval_shape(outputs, inputs[:1], targets[:1])
-    if targets.ndim == 1 and jnp.issubdtype(targets.dtype, jnp.integer):
+    def outputs(inputs, targets):
+        logits, _ = model.init_with_output(jax.random.key(0), as_model_inputs(inputs), train=False)
+        targets = jnp.asarray(targets)
+        return logits, objective.loss(logits, targets), objective.metrics(logits, targets)
+
+    logits, *_ = jax.eval_shape(outputs, inputs[:1], targets[:1])
+    if targets.ndim == 1 and objective.loss in (BINARY.loss, MULTICLASS.loss):
         num_classes = max(2, logits.shape[-1])
         lowest, highest = int(jnp.min(targets)), int(jnp.max(targets))
         if lowest < 0 or highest >= num_classes:

@@ -20,7 +20,7 @@ from dl_jax.train.step import Metrics, evaluate
 
 Row = dict[str, float]
 Callback = Callable[[int, Row], None]
-_CALLS_AN_EPOCH = 20  # between which the progress bar moves
+_CALLS_AN_EPOCH = 20  # between which the progress bar moves, and Ctrl-C is heard
 
 
 class Fit(NamedTuple):
@@ -30,7 +30,7 @@ class Fit(NamedTuple):
         state: after the last epoch.
         history: a row an epoch: `epoch` (from 1), `loss` and the objective's metrics, with
             validation data `val_loss` and so on, `seconds` of training and `val_seconds`.
-        compile_seconds: how long tracing and compiling took, which no row contains.
+        compile_seconds: how long initialising and compiling took, which no row contains.
     """
 
     state: TrainState
@@ -69,12 +69,14 @@ def fit(
     Raises:
         ValueError: if data, model and settings do not fit each other.
     """
+    train = Examples(*train)
+    validation = validation and Examples(*validation)
     size = len(train.inputs)
-    check_schedule(num_epochs, batch_size, size)
     check_examples(model, objective, train, "training data")
+    check_schedule(num_epochs, batch_size, size)
     if validation is not None:
-        check_examples(model, objective, validation, "validation data")
-    train, validation = jax.device_put((Examples(*train), validation and Examples(*validation)))
+        check_examples(model, objective, validation, "validation data", like=train)
+    train, validation = jax.device_put((train, validation))
 
     init, order_key, noise = streams(key)
     started = time.perf_counter()
@@ -82,14 +84,14 @@ def fit(
     zeros = zero_totals(model, objective, state, train)
     whole, rest = divmod(size, batch_size)
     run = partial(train_batches, model, objective, optimizer)
-    judge = jax.jit(partial(evaluate, model, objective))
+    judge = partial(evaluate, model, objective)
 
     order = epoch_order(order_key, 0, size)
     totals = jax.tree.map(jnp.copy, zeros)
     for piece in (batch_size, rest) if rest else (batch_size,):
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
     if validation is not None:
-        judge = judge.lower(state, validation).compile()
+        jax.block_until_ready(judge(state, validation))
     compile_seconds = time.perf_counter() - started
 
     history: list[Row] = []
@@ -97,13 +99,14 @@ def fit(
         for epoch in range(num_epochs):
             started = time.perf_counter()
             order, totals = epoch_order(order_key, epoch, size), jax.tree.map(jnp.copy, zeros)
-            a_call = -(-whole // _CALLS_AN_EPOCH) if progress else whole
+            a_call = -(-whole // _CALLS_AN_EPOCH)
             for step in range(0, whole, a_call):
                 count = min(a_call, whole - step)
                 state, totals = run(
                     state, totals, train, order, noise, step * batch_size, count,
                     batch_size=batch_size,
                 )  # fmt: skip
+                jax.block_until_ready(totals)
                 advance(count * batch_size, totals, (step + count) * batch_size)
             if rest:
                 state, totals = run(

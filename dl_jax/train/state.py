@@ -73,7 +73,7 @@ def init_state(
         key: the random key of the parameters.
         inputs: one or more examples, `[n, ...]`, for their shape and dtype alone.
     """
-    variables = dict(model.init(key, as_model_inputs(inputs[:1])))
+    variables = dict(model.init(key, as_model_inputs(inputs[:1]), train=False))
     params = variables.pop("params")
     return TrainState(jnp.zeros((), jnp.int32), params, variables, optimizer.init(params))
 

@@ -1,5 +1,7 @@
 """One step of training, and the same network's answers without training."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,10 +54,11 @@ def train_step(
     (loss, (logits, model_state)), grads = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = {"loss": loss, **_means(objective.metrics(logits, targets))}
+    metrics = {"loss": loss.astype(jnp.float32), **_means(objective.metrics(logits, targets))}
     return TrainState(state.step + 1, params, dict(model_state), opt_state), metrics
 
 
+@partial(jax.jit, static_argnames=("model", "batch_size"))
 def predict(
     model: nn.Module,
     state: TrainState,
@@ -69,7 +72,12 @@ def predict(
         state: of which the parameters and the model's state are used.
         inputs: `[n, ...]`.
         batch_size: how many examples at a time; affects memory and speed alone.
+
+    Raises:
+        ValueError: if the batch size is not positive.
     """
+    if batch_size < 1:
+        raise ValueError(f"predict: expected a batch_size of at least 1, got {batch_size}")
 
     inputs = jnp.asarray(inputs)
 
@@ -80,12 +88,15 @@ def predict(
         return output
 
     whole = len(inputs) // batch_size * batch_size
+    if whole == 0:
+        return logits(inputs)
     batches = inputs[:whole].reshape(-1, batch_size, *inputs.shape[1:])
     first = lax.map(logits, batches)
     first = first.reshape(-1, *first.shape[2:])
     return jnp.concatenate([first, logits(inputs[whole:])]) if whole < len(inputs) else first
 
 
+@partial(jax.jit, static_argnames=("model", "objective"))
 def evaluate(
     model: nn.Module, objective: Objective, state: TrainState, examples: Examples
 ) -> Metrics:
@@ -95,4 +106,5 @@ def evaluate(
 
 
 def _means(figures: dict[str, Float[Array, " n"]]) -> Metrics:
-    return {name: jnp.mean(figure) for name, figure in figures.items()}
+    """Means in float32: a narrower number cannot count the examples of an epoch."""
+    return {name: jnp.mean(figure, dtype=jnp.float32) for name, figure in figures.items()}

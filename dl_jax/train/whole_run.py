@@ -72,10 +72,10 @@ def make_train(
         ValueError: if data, model and config do not fit each other.
     """
     train_data, validation = data
-    check_schedule(*config, len(train_data.inputs))
     check_examples(model, objective, train_data, "training data")
+    check_schedule(*config, len(train_data.inputs))
     if validation is not None:
-        check_examples(model, objective, validation, "validation data")
+        check_examples(model, objective, validation, "validation data", like=train_data)
     return partial(_run, model, objective, optimizer, config, jax.device_put(data))
 
 

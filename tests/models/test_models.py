@@ -105,6 +105,14 @@ def test_overrides_and_names_that_do_not_exist():
         create("mnist_cnn", depth=3)
 
 
+@pytest.mark.parametrize("features", [(), (0, 10), 10])
+@pytest.mark.parametrize("name", ["fashion_mlp", "mnist_cnn", "imdb_bow"])
+def test_features_that_are_no_layers(name, features, key):
+    model, inputs = create(name, features=features), CATALOG[name].inputs
+    with pytest.raises(ValueError, match="one or more positive integers, got"):
+        model.init(key, jnp.ones((1, *inputs.shape), inputs.dtype))
+
+
 @pytest.mark.parametrize(
     ("name", "inputs", "message"),
     [

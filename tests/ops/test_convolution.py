@@ -141,14 +141,51 @@ def test_a_wrong_shape_is_lax_s_error(key):
         conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=NHWC)
 
 
+def _lowered(function, *arguments):
+    """The program for each platform, as text."""
+    traced = jax.jit(function).trace(*arguments)
+    return {p: traced.lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "cuda", "tpu")}
+
+
 def test_lowers_to_the_native_convolution_on_an_accelerator(small):
-    convolve = jax.jit(
-        lambda x, w: conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+    def energy(x, w):
+        y = conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+        return jnp.sum(y**2)
+
+    text = _lowered(jax.grad(energy, (0, 1)), *small)
+    windows = "2x6x5x3x2x2x"  # n, height, width, the kernel's taps, channels
+    assert "stablehlo.convolution" not in text["cpu"]
+    assert windows in text["cpu"]
+    for platform in ("cuda", "tpu"):
+        assert "stablehlo.convolution" in text[platform]
+        assert windows not in text[platform]
+
+
+def test_under_shard_map(small):
+    x, w = small
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    data, everywhere = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
+
+    def convolve(x, w):
+        return conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+
+    mapped = jax.shard_map(convolve, mesh=mesh, in_specs=(data, everywhere), out_specs=data)
+    np.testing.assert_allclose(mapped(x, w), convolve(x, w), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_the_input_gradient_of_narrow_numbers_adds_up_in_float32(dtype):
+    x, w = jnp.ones((1, 6, 6, 1), dtype), jnp.full((5, 5, 1, 1), 1 + 2**-7, dtype)
+    pull_back = jax.vjp(
+        lambda x: conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC), x
+    )[1]
+    (dx,) = pull_back(jnp.ones((1, 6, 6, 1), dtype))
+    # An inner pixel is under all 25 taps; each partial sum in the narrow type would be rounded.
+    assert float(dx[0, 2, 2, 0]) == float(jnp.asarray(25 * (1 + 2**-7), dtype))
+
+
+def test_empty_channels_are_zeros():
+    y = conv_general_dilated(
+        jnp.ones((1, 4, 4, 0)), jnp.ones((3, 3, 0, 2)), (1, 1), "VALID", dimension_numbers=NHWC
     )
-    lowered = {
-        platform: convolve.trace(*small).lower(lowering_platforms=(platform,)).as_text()
-        for platform in ("cpu", "cuda", "tpu")
-    }
-    assert "stablehlo.convolution" not in lowered["cpu"]
-    assert "stablehlo.convolution" in lowered["cuda"]
-    assert "stablehlo.convolution" in lowered["tpu"]
+    assert y.tolist() == jnp.zeros((1, 2, 2, 2)).tolist()

@@ -40,6 +40,11 @@ def test_dropout_is_a_function_of_its_key(key):
     assert not jnp.array_equal(ops.dropout(x, 0.5, key), ops.dropout(x, 0.5, jax.random.key(1)))
 
 
+def test_a_small_rate_still_drops(key):
+    assert 0 < int((ops.dropout(jnp.ones(10_000), 0.001, key) == 0).sum()) < 100
+    assert jnp.array_equal(ops.dropout(jnp.ones(9), 0.0, key), jnp.ones(9))
+
+
 def test_dropout_refuses_to_drop_everything(key):
     with pytest.raises(ValueError, match=r"rate in \[0, 1\), got 1"):
         ops.dropout(jnp.ones(3), 1.0, key)
@@ -51,6 +56,11 @@ IDS = jnp.array([[1, 3, 0, 0], [2, 3, 4, 5], [0, 0, 0, 0]])
 def test_the_bag_of_words_adds_the_rows_of_the_words():
     kernel = jnp.array([[9.0], [1.0], [10.0], [100.0], [1000.0], [10000.0]])
     assert ops.bag_of_words(IDS, kernel)[:, 0].tolist() == [101, 11110, 0]
+
+
+def test_ids_that_are_no_words_add_nothing():
+    kernel = jnp.array([[9.0], [1.0], [10.0]])
+    assert ops.bag_of_words(jnp.array([[1, 3, -1]]), kernel).tolist() == [[1]]
 
 
 def test_the_bag_of_words_is_the_multi_hot_product(key):

@@ -62,3 +62,10 @@ def test_forward_mode_second_derivatives_and_vmap(key):
 def test_a_wrong_window_says_what_was_expected():
     with pytest.raises(ValueError, match=r"a window \(height, width\), got .* window \(2,\)"):
         max_pool(SLIDE, (2,))
+
+
+def test_a_value_that_is_not_a_number_passes_on_and_gets_the_gradient():
+    x = jnp.array([[1.0, 2.0], [jnp.nan, 3.0]])[None, :, :, None]
+    y, pull_back = jax.vjp(lambda x: max_pool(x, (2, 2), (2, 2)), x)
+    assert jnp.isnan(y).all()
+    assert pull_back(jnp.ones_like(y))[0][0, :, :, 0].tolist() == [[0, 0], [1, 0]]

@@ -46,7 +46,7 @@ def page(tmp_path, make_result, picture):
 def test_the_page_shows_the_result(page):
     for text in (
         "Digits A network reads digits. ✓ met",
-        "test accuracy 0.9914 0.9911 ≥ 0.9890 ✓ met lecture",
+        "test accuracy 0.9914 ✓ met 0.9911 ≥ 0.9890 lecture",
         "See it fall.",
         "Conv_0 26 × 26 × 32 320 389,376",
         "Total 34,826 389,376",

@@ -64,13 +64,8 @@ def run(config: Config) -> Record:
             for split in (train, test)
         )
         with record.timed("training"):
-            signs = 2 * train.targets - 1
-            rule = perceptron_rule(
-                jnp.asarray(scaled.inputs),
-                jnp.asarray(signs),
-                config.num_epochs,
-                config.learning_rate,
-            )
+            x, t = jnp.asarray(scaled.inputs), jnp.asarray(2 * train.targets - 1)
+            rule = perceptron_rule(x, t, config.num_epochs, config.learning_rate)
         done = training.train(
             record, model, BINARY, optax.sgd(config.learning_rate), scaled,
             num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,

@@ -72,7 +72,8 @@ def summarize(
         dtype: of the inputs.
 
     Raises:
-        ValueError: if the model does not take such inputs.
+        ValueError: if the model does not take such inputs, or has parameters in layers that
+            `FLOPS` does not know.
     """
     rows: list[Row] = []
 
@@ -92,7 +93,14 @@ def summarize(
         return output
 
     with nn.intercept_methods(record):
-        jax.eval_shape(
-            model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *input_shape), dtype)
+        example = jax.ShapeDtypeStruct((1, *input_shape), dtype)
+        variables = jax.eval_shape(model.init, jax.random.key(0), example)
+    total = sum(p.size for p in jax.tree.leaves(variables["params"]))
+    counted = sum(row.num_params for row in rows)
+    if counted != total:
+        raise ValueError(
+            f"summarize: {type(model).__name__} has {total:,} parameters, {counted:,} of them in "
+            f"layers of the known types {', '.join(kind.__name__ for kind in FLOPS)}; add the "
+            "others to dl_jax.models.summary.FLOPS"
         )
     return rows

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from dl_jax import ops
 from dl_jax.losses import BINARY, MULTICLASS
@@ -53,6 +54,12 @@ def test_the_lectures_table_of_the_cnn():
     # 9 multiplications, 8 additions and the bias for each of 26 * 26 * 32 outputs.
     assert rows[0].flops == 18 * 26 * 26 * 32
     assert rows[-1].flops == 2 * 1600 * 10
+
+
+def test_a_layer_that_the_summary_does_not_know_is_not_left_out():
+    model = nn.Sequential([nn.Dense(3), nn.LayerNorm()])
+    with pytest.raises(ValueError, match="has 15 parameters, 9 of them in layers of the known"):
+        summarize(model, (2,))
 
 
 @pytest.mark.parametrize(("name", "k"), [("fashion_mlp", 10), ("mnist_cnn", 10)])

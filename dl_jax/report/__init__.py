@@ -1,7 +1,7 @@
 """What a run leaves behind: its folder, its plots, its page, and the table in the console."""
 
 from dl_jax.report.boundary import plot_decision_boundary
-from dl_jax.report.console import print_results, print_table
+from dl_jax.report.console import print_results
 from dl_jax.report.environment import environment
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.page import write_index, write_page
@@ -50,7 +50,6 @@ __all__ = [
     "plot_history",
     "plot_predictions",
     "print_results",
-    "print_table",
     "write_index",
     "write_json",
     "write_page",

@@ -70,59 +70,6 @@ def print_results(results: Sequence[Result], *, console: "Console | None" = None
             console.print(Text(note, "yellow"), soft_wrap=True)
 
 
-def print_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    *,
-    footer: Sequence[object] | None = None,
-    console: "Console | None" = None,
-) -> None:
-    """Prints a table; numbers are formatted and aligned to the right, anything else is text.
-
-    Args:
-        title: above the table; may be empty.
-        columns: the column headers.
-        rows: the cells, one a column.
-        footer: the cells of a last row, for totals.
-        console: where to print; standard output without one.
-
-    Raises:
-        ValueError: for a row of another length.
-    """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    every = [*rows, footer] if footer else list(rows)
-    for row in every:
-        if len(row) != len(columns):
-            raise ValueError(f"row: expected {len(columns)} cells, got {len(row)}: {row!r}")
-    console = Console() if console is None else console
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_footer=bool(footer))
-    for index, name in enumerate(columns):
-        numeric = any(_is_number(row[index]) for row in rows)
-        table.add_column(
-            Text(name),
-            Text(_cell(footer[index]), "bold") if footer else "",
-            justify="right" if numeric else "left",
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(_cell(cell)) for cell in row))
-    if title:
-        console.print(Text("\n" + title, "bold"))
-    console.print(table)
-
-
-def _is_number(cell: object) -> bool:
-    """Whether a cell is set to the right."""
-    return not isinstance(cell, str | bool) and (
-        isinstance(cell, int | float) or getattr(cell, "ndim", None) == 0
-    )
-
-
 def _cell(cell: object) -> str:
     """A cell's text; a plain hyphen for nothing, which every terminal has."""
     return "-" if cell is None else format_number(cell)

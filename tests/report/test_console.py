@@ -1,10 +1,9 @@
 import io
 
-import numpy as np
 import pytest
 from rich.console import Console
 
-from dl_jax.report import print_results, print_table
+from dl_jax.report import print_results
 
 
 def render(function, *args, terminal=False, width=80, encoding=None, **kwargs):
@@ -61,20 +60,3 @@ def test_a_terminal_that_knows_only_ascii(results):
 def test_results_go_to_standard_output(results, capsys):
     print_results(results)
     assert "fashion_mnist_mlp" in capsys.readouterr().out
-
-
-def test_table_sets_numbers_to_the_right():
-    rows = [("Conv_0 [bold]", 320, np.float32(0.5)), ("Dense", 16010, None)]
-    text = render(print_table, "cnn", ["Layer", "Parameters", "x"], rows, footer=["", 16330, ""])
-    lines = [line.rstrip() for line in text.splitlines()]
-    assert "cnn" in lines
-    first = next(line for line in lines if "Conv_0 [bold]" in line)
-    second = next(line for line in lines if "Dense" in line)
-    assert first.index("320") + 3 == second.index("16,010") + 6
-    assert first.endswith("0.5000")
-    assert any("16,330" in line for line in lines)
-
-
-def test_table_of_ragged_rows():
-    with pytest.raises(ValueError, match="expected 2 cells, got 1"):
-        render(print_table, "", ["a", "b"], [("a",)])

@@ -160,8 +160,11 @@ def _write(dataset: Dataset, key: str, folder: Path) -> None:
 
 
 def _publish(temporary: Path, target: Path) -> None:
-    """Rename `temporary` to `target`; what is there already is damaged, or a racer's copy."""
-    for _ in range(3):
+    """Rename `temporary` to `target`; what is there already is damaged, or a racer's copy.
+
+    Whoever moves a copy away goes on until its own is in place, so that one is always left.
+    """
+    while True:
         try:
             os.rename(temporary, target)
             return
@@ -173,7 +176,6 @@ def _publish(temporary: Path, target: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.rename(target, old / target.name)
         shutil.rmtree(old, ignore_errors=True)
-    # Others have published the same content three times over: theirs is as good.
 
 
 def _file_name(name: str) -> str:

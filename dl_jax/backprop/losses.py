@@ -1,0 +1,136 @@
+"""The lecture's losses and their derivatives, by themselves and fused with the last activation.
+
+Targets get their derivative too, where they are numbers: in `jax.custom_vjp`'s protocol each
+input has one.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from dl_jax import losses, ops
+from dl_jax.backprop.pair import Pair
+
+
+def half_squared_error_fwd(y: Float[Array, "..."], t: Float[Array, "..."]):
+    """Return `E = 1/2 sum_i (t_i - y_i)^2` over everything, and `t - y`. Slide "Loss function"."""
+    return losses.half_squared_error(y, t), t - y
+
+
+def half_squared_error_bwd(error: Float[Array, "..."], d_E: Float[Array, ""]):
+    """Return `dE/dy_i = -(t_i - y_i)` and `dE/dt_i = t_i - y_i`, times what comes back."""
+    d_t = d_E * error
+    return -d_t, d_t
+
+
+def mean_squared_error_fwd(y: Float[Array, "... k"], t: Float[Array, "... k"]):
+    """Return `E = 1/k sum_j (t_j - y_j)^2` of each example, and `t - y`.
+
+    Slide "Choice of Activation/Loss functions", mse.
+    """
+    return losses.mean_squared_error(y, t), t - y
+
+
+def mean_squared_error_bwd(error: Float[Array, "... k"], d_E: Float[Array, "..."]):
+    """Return `dE/dy_j = -2/k (t_j - y_j)` and `dE/dt_j`, its negative."""
+    d_t = 2 / error.shape[-1] * error * d_E[..., None]
+    return -d_t, d_t
+
+
+def binary_cross_entropy_fwd(y: Float[Array, "..."], t: Float[Array, "..."]):
+    """Return `E = -t log y - (1 - t) log(1 - y)` of each probability, and y and t.
+
+    Slide "Choice of Activation/Loss functions". Infinite where a y is 0 or 1 and wrong: in
+    training, the fused `sigmoid_binary_cross_entropy_fwd` takes its place.
+    """
+    return -t * jnp.log(y) - (1 - t) * jnp.log1p(-y), (y, t)
+
+
+def binary_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+    """Return `dE/dy = (y - t) / (y (1 - y))` and `dE/dt = log(1 - y) - log y`.
+
+    `-t/y + (1 - t)/(1 - y)`, brought to one denominator.
+    """
+    y, t = residuals
+    return (y - t) / (y * (1 - y)) * d_E, (jnp.log1p(-y) - jnp.log(y)) * d_E
+
+
+def categorical_cross_entropy_fwd(y: Float[Array, "... k"], t: Float[Array, "... k"]):
+    """Return `E = -sum_j t_j log y_j` of each example, and y and t; t has one-hot rows.
+
+    Slide "Choice of Activation/Loss functions". Infinite where the right y is 0: in training, the
+    fused `softmax_cross_entropy_fwd` takes its place.
+    """
+    return -jnp.sum(t * jnp.log(y), axis=-1), (y, t)
+
+
+def categorical_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+    """Return `dE/dy_j = -t_j / y_j` and `dE/dt_j = -log y_j`."""
+    y, t = residuals
+    return -t / y * d_E[..., None], -jnp.log(y) * d_E[..., None]
+
+
+def sigmoid_binary_cross_entropy_fwd(z: Float[Array, "..."], t: Float[Array, "..."]):
+    """Return the binary cross-entropy of `y = sigmoid(z)`, and y, z and t; no overflow for any z.
+
+    Slide "Choice of Activation/Loss functions", the rows of binary and multilabel problems.
+    """
+    return losses.binary_cross_entropy(z, t), (ops.sigmoid(z), z, t)
+
+
+def sigmoid_binary_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+    """Return `dE/dz = y - t` and `dE/dt = -z`.
+
+    `dE/dy · dy/dz = (y - t) / (y (1 - y)) · y (1 - y)`: the sigmoid's derivative cancels, so
+    that a neuron that is sure and wrong still learns. `log(1 - y) - log y = -z`.
+    """
+    y, z, t = residuals
+    d_t = -z * d_E if jnp.issubdtype(t.dtype, jnp.floating) else None
+    return (y - t) * d_E, d_t
+
+
+def softmax_cross_entropy_fwd(
+    z: Float[Array, "... k"], t: Float[Array, "... k"] | Int[Array, "..."]
+):
+    """Return the cross-entropy of `y = softmax(z)` for each example, and the residuals.
+
+    Slide "Choice of Activation/Loss functions", the row of multiclass problems.
+
+    Args:
+        z: logits.
+        t: one-hot rows, or class numbers.
+    """
+    return losses.categorical_cross_entropy(z, t), (z, t)
+
+
+def softmax_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+    """Return `dE/dz_j = y_j - t_j` for one-hot rows, and `dE/dt_j = -log y_j`.
+
+    `sum_i dE/dy_i dy_i/dz_j = -sum_i t_i/y_i · y_i (δ_ij - y_j) = y_j sum_i t_i - t_j`; the sum of
+    a one-hot row is 1, and stands here for rows that are none.
+    """
+    z, t = residuals
+    d_E = d_E[..., None]
+    if t.ndim < z.ndim:
+        return (ops.softmax(z) - jax.nn.one_hot(t, z.shape[-1], dtype=z.dtype)) * d_E, None
+    return (ops.softmax(z) * t.sum(-1, keepdims=True) - t) * d_E, -jax.nn.log_softmax(z) * d_E
+
+
+def _on_one_logit_fwd(z: Float[Array, "n 1"], t: Any):
+    E, residuals = sigmoid_binary_cross_entropy_fwd(z[:, 0], t)
+    return E, residuals
+
+
+def _on_one_logit_bwd(residuals, d_E):
+    d_z, d_t = sigmoid_binary_cross_entropy_bwd(residuals, d_E)
+    return d_z[:, None], d_t
+
+
+BINARY = Pair(_on_one_logit_fwd, _on_one_logit_bwd)
+"""From one logit an example, `[n, 1]`, as `losses.BINARY` has it."""
+MULTICLASS = Pair(softmax_cross_entropy_fwd, softmax_cross_entropy_bwd)
+"""From k logits an example, as `losses.MULTICLASS` has it."""
+REGRESSION = Pair(mean_squared_error_fwd, mean_squared_error_bwd)
+"""From k values an example, as `losses.REGRESSION` has it."""

@@ -15,6 +15,8 @@ from jaxtyping import Array, Float
 from dl_jax import ops
 from dl_jax.ops.patches import Windows, fold, patches
 
+Maps = Float[Array, "n height width channels"]
+Kernels = Float[Array, "k_h k_w c f"]
 Padding = str | Sequence[tuple[int, int]]
 
 
@@ -26,11 +28,11 @@ def conv_fwd(
     strides: Sequence[int] = (1, 1),
     padding: Padding = "VALID",
     dilation: Sequence[int] = (1, 1),
-):
+) -> tuple[Maps, tuple[Maps, Kernels]]:
     """Return `z_pf = sum_{a, c} x_{p S + a D - P, c} w_acf + b_f` of each image, and x and w.
 
     The index p runs over the positions of the kernel and a over its taps, in two dimensions each;
-    x is 0 outside the image, and z is `[n, out_h, out_w, f]`. Slides "Convolution Kernel", "Convolution Kernel and Bias".
+    x is 0 outside the image. Slides "Convolution Kernel", "Convolution Kernel and Bias".
 
     Args:
         x: images.
@@ -48,13 +50,13 @@ def conv_fwd(
 
 
 def conv_bwd(
-    residuals,
+    residuals: tuple[Maps, Kernels],
     d_z: Float[Array, "n out_h out_w f"],
     *,
     strides: Sequence[int] = (1, 1),
     padding: Padding = "VALID",
     dilation: Sequence[int] = (1, 1),
-):
+) -> tuple[Maps, Kernels, Float[Array, " f"]]:
     """Return the gradients by x, w and b.
 
         dE/dw_acf = sum_{n, p} x_{p S + a D - P, c} dE/dz_pf
@@ -81,7 +83,7 @@ def max_pool_fwd(
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-):
+) -> tuple[Maps, tuple[Maps, Maps]]:
     """Return the largest value of each window, `[n, out_h, out_w, c]`, and it beside x.
 
     Slide "Pooling". What is padded never is the largest.
@@ -91,13 +93,13 @@ def max_pool_fwd(
 
 
 def max_pool_bwd(
-    residuals,
+    residuals: tuple[Maps, Maps],
     d_y: Float[Array, "n out_h out_w c"],
     *,
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-):
+) -> tuple[Maps]:
     """Return `dE/dx_q = sum of dE/dy_p` over the windows p whose largest value is at q.
 
     `dy_p/dx_q` is 1 at the largest value and 0 elsewhere. Where several values of a window are
@@ -120,7 +122,7 @@ def avg_pool_fwd(
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-):
+) -> tuple[Maps, Maps]:
     """Return the mean of each window, `[n, out_h, out_w, c]`, and x for its shape.
 
     Slide "Pooling". Padded zeros count as values of their window.
@@ -135,7 +137,7 @@ def avg_pool_bwd(
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-):
+) -> tuple[Maps]:
     """Return `dE/dx_q = 1/(k_h k_w) sum of dE/dy_p` over the windows p that cover q."""
     margins, windows = _windows(x, window, strides, padding)
     shape = (*d_y.shape[:3], *windows.size, d_y.shape[-1])

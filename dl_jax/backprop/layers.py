@@ -7,7 +7,9 @@ from jaxtyping import Array, Float, Int, Key
 from dl_jax import ops
 
 
-def dense_fwd(x: Float[Array, "n i"], w: Float[Array, "i j"], b: Float[Array, " j"]):
+def dense_fwd(
+    x: Float[Array, "n i"], w: Float[Array, "i j"], b: Float[Array, " j"]
+) -> tuple[Float[Array, "n j"], tuple[Float[Array, "n i"], Float[Array, "i j"]]]:
     """Return `z_j = sum_i x_i w_ij + b_j` of each example, `[n, j]`, and x and w.
 
     Slide "Feed Forward Network".
@@ -15,7 +17,9 @@ def dense_fwd(x: Float[Array, "n i"], w: Float[Array, "i j"], b: Float[Array, " 
     return x @ w + b[None, :], (x, w)
 
 
-def dense_bwd(residuals, d_z: Float[Array, "n j"]):
+def dense_bwd(
+    residuals: tuple[Float[Array, "n i"], Float[Array, "i j"]], d_z: Float[Array, "n j"]
+) -> tuple[Float[Array, "n i"], Float[Array, "i j"], Float[Array, " j"]]:
     """Return the gradients by x, w and b.
 
         dE/dx_i  = sum_j w_ij dE/dz_j      dZ Wᵀ
@@ -29,7 +33,7 @@ def dense_bwd(residuals, d_z: Float[Array, "n j"]):
     return d_z @ w.T, x.T @ d_z, d_z.sum(0)
 
 
-def flatten_fwd(x: Float[Array, "n ..."]):
+def flatten_fwd(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n size"], Float[Array, "n ..."]]:
     """Return one row an example, `[n, size]`, and x for its shape.
 
     Slide "Convolutional vs Feed-Forward".
@@ -37,12 +41,16 @@ def flatten_fwd(x: Float[Array, "n ..."]):
     return x.reshape(x.shape[0], -1), x
 
 
-def flatten_bwd(x: Float[Array, "n ..."], d_y: Float[Array, "n size"]):
+def flatten_bwd(
+    x: Float[Array, "n ..."], d_y: Float[Array, "n size"]
+) -> tuple[Float[Array, "n ..."]]:
     """Return `dE/dx`: each value moves back to where it came from."""
     return (d_y.reshape(x.shape),)
 
 
-def dropout_fwd(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float):
+def dropout_fwd(
+    x: Float[Array, "..."], key: Key[Array, ""], *, rate: float
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Return `y = m x`, and the mask m: 0 for a random share `rate`, `1 / (1 - rate)` elsewhere.
 
     Srivastava et al. 2014, section 10. The rate in force is that of `ops.dropout`.
@@ -54,12 +62,16 @@ def dropout_fwd(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float):
     return mask * x, mask
 
 
-def dropout_bwd(mask: Float[Array, "..."], d_y: Float[Array, "..."]):
+def dropout_bwd(
+    mask: Float[Array, "..."], d_y: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], None]:
     """Return `dE/dx = m dE/dy`, the same mask with the same scale; None for the key."""
     return mask * d_y, None
 
 
-def bag_of_words_fwd(ids: Int[Array, "n length"], w: Float[Array, "num_words j"]):
+def bag_of_words_fwd(
+    ids: Int[Array, "n length"], w: Float[Array, "num_words j"]
+) -> tuple[Float[Array, "n j"], tuple[Int[Array, "n length"], Float[Array, "num_words j"]]]:
     """Return `y_j = sum_{v in ids} w_vj` of each text, `[n, j]`, and ids and w.
 
     The product of the slide's `vectorize_sequences(ids)` with w; 0 is no word.
@@ -67,7 +79,10 @@ def bag_of_words_fwd(ids: Int[Array, "n length"], w: Float[Array, "num_words j"]
     return ops.bag_of_words(ids, w), (ids, w)
 
 
-def bag_of_words_bwd(residuals, d_y: Float[Array, "n j"]):
+def bag_of_words_bwd(
+    residuals: tuple[Int[Array, "n length"], Float[Array, "num_words j"]],
+    d_y: Float[Array, "n j"],
+) -> tuple[None, Float[Array, "num_words j"]]:
     """Return None for the ids, and `dE/dw_vj = sum_n dE/dy_j` over the texts that contain v.
 
     `Xᵀ dY` of a dense layer whose x is 1 where the word occurs: the rows of dY are added to the

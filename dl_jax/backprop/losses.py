@@ -4,28 +4,32 @@ Targets get their derivative too, where they are numbers: in `jax.custom_vjp`'s 
 input has one.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from dl_jax import losses, ops
 from dl_jax.backprop.pair import Pair
 
 
-def half_squared_error_fwd(y: Float[Array, "..."], t: Float[Array, "..."]):
+def half_squared_error_fwd(
+    y: Float[Array, "..."], t: Float[Array, "..."]
+) -> tuple[Float[Array, ""], Float[Array, "..."]]:
     """Return `E = 1/2 sum_i (t_i - y_i)^2` over everything, and `t - y`. Slide "Loss function"."""
     return losses.half_squared_error(y, t), t - y
 
 
-def half_squared_error_bwd(error: Float[Array, "..."], d_E: Float[Array, ""]):
+def half_squared_error_bwd(
+    error: Float[Array, "..."], d_E: Float[Array, ""]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Return `dE/dy_i = -(t_i - y_i)` and `dE/dt_i = t_i - y_i`, times what comes back."""
     d_t = d_E * error
     return -d_t, d_t
 
 
-def mean_squared_error_fwd(y: Float[Array, "... k"], t: Float[Array, "... k"]):
+def mean_squared_error_fwd(
+    y: Float[Array, "... k"], t: Float[Array, "... k"]
+) -> tuple[Float[Array, "..."], Float[Array, "... k"]]:
     """Return `E = 1/k sum_j (t_j - y_j)^2` of each example, and `t - y`.
 
     Slide "Choice of Activation/Loss functions", mse.
@@ -33,13 +37,17 @@ def mean_squared_error_fwd(y: Float[Array, "... k"], t: Float[Array, "... k"]):
     return losses.mean_squared_error(y, t), t - y
 
 
-def mean_squared_error_bwd(error: Float[Array, "... k"], d_E: Float[Array, "..."]):
+def mean_squared_error_bwd(
+    error: Float[Array, "... k"], d_E: Float[Array, "..."]
+) -> tuple[Float[Array, "... k"], Float[Array, "... k"]]:
     """Return `dE/dy_j = -2/k (t_j - y_j)` and `dE/dt_j`, its negative."""
     d_t = 2 / error.shape[-1] * error * d_E[..., None]
     return -d_t, d_t
 
 
-def binary_cross_entropy_fwd(y: Float[Array, "..."], t: Float[Array, "..."]):
+def binary_cross_entropy_fwd(
+    y: Float[Array, "..."], t: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], Float[Array, "..."]]]:
     """Return `E = -t log y - (1 - t) log(1 - y)` of each probability, and y and t.
 
     Slide "Choice of Activation/Loss functions". Infinite where a y is 0 or 1 and wrong: in
@@ -48,7 +56,9 @@ def binary_cross_entropy_fwd(y: Float[Array, "..."], t: Float[Array, "..."]):
     return -t * jnp.log(y) - (1 - t) * jnp.log1p(-y), (y, t)
 
 
-def binary_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+def binary_cross_entropy_bwd(
+    residuals: tuple[Float[Array, "..."], Float[Array, "..."]], d_E: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Return `dE/dy = (y - t) / (y (1 - y))` and `dE/dt = log(1 - y) - log y`.
 
     `-t/y + (1 - t)/(1 - y)`, brought to one denominator.
@@ -57,7 +67,9 @@ def binary_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
     return (y - t) / (y * (1 - y)) * d_E, (jnp.log1p(-y) - jnp.log(y)) * d_E
 
 
-def categorical_cross_entropy_fwd(y: Float[Array, "... k"], t: Float[Array, "... k"]):
+def categorical_cross_entropy_fwd(
+    y: Float[Array, "... k"], t: Float[Array, "... k"]
+) -> tuple[Float[Array, "..."], tuple[Float[Array, "... k"], Float[Array, "... k"]]]:
     """Return `E = -sum_j t_j log y_j` of each example, and y and t; t has one-hot rows.
 
     Slide "Choice of Activation/Loss functions". Infinite where the right y is 0: in training, the
@@ -66,13 +78,17 @@ def categorical_cross_entropy_fwd(y: Float[Array, "... k"], t: Float[Array, "...
     return -jnp.sum(t * jnp.log(y), axis=-1), (y, t)
 
 
-def categorical_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+def categorical_cross_entropy_bwd(
+    residuals: tuple[Float[Array, "... k"], Float[Array, "... k"]], d_E: Float[Array, "..."]
+) -> tuple[Float[Array, "... k"], Float[Array, "... k"]]:
     """Return `dE/dy_j = -t_j / y_j` and `dE/dt_j = -log y_j`."""
     y, t = residuals
     return -t / y * d_E[..., None], -jnp.log(y) * d_E[..., None]
 
 
-def sigmoid_binary_cross_entropy_fwd(z: Float[Array, "..."], t: Float[Array, "..."]):
+def sigmoid_binary_cross_entropy_fwd(
+    z: Float[Array, "..."], t: Num[Array, "..."]
+) -> tuple[Float[Array, "..."], tuple[Float[Array, "..."], Float[Array, "..."], Num[Array, "..."]]]:
     """Return the binary cross-entropy of `y = sigmoid(z)`, and y, z and t; no overflow for any z.
 
     Slide "Choice of Activation/Loss functions", the rows of binary and multilabel problems.
@@ -80,7 +96,10 @@ def sigmoid_binary_cross_entropy_fwd(z: Float[Array, "..."], t: Float[Array, "..
     return losses.binary_cross_entropy(z, t), (ops.sigmoid(z), z, t)
 
 
-def sigmoid_binary_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+def sigmoid_binary_cross_entropy_bwd(
+    residuals: tuple[Float[Array, "..."], Float[Array, "..."], Num[Array, "..."]],
+    d_E: Float[Array, "..."],
+) -> tuple[Float[Array, "..."], Float[Array, "..."] | None]:
     """Return `dE/dz = y - t` and `dE/dt = -z`.
 
     `dE/dy · dy/dz = (y - t) / (y (1 - y)) · y (1 - y)`: the sigmoid's derivative cancels, so
@@ -93,7 +112,7 @@ def sigmoid_binary_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
 
 def softmax_cross_entropy_fwd(
     z: Float[Array, "... k"], t: Float[Array, "... k"] | Int[Array, "..."]
-):
+) -> tuple[Float[Array, "..."], tuple[Float[Array, "... k"], Num[Array, "..."]]]:
     """Return the cross-entropy of `y = softmax(z)` for each example, and the residuals.
 
     Slide "Choice of Activation/Loss functions", the row of multiclass problems.
@@ -105,7 +124,9 @@ def softmax_cross_entropy_fwd(
     return losses.categorical_cross_entropy(z, t), (z, t)
 
 
-def softmax_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
+def softmax_cross_entropy_bwd(
+    residuals: tuple[Float[Array, "... k"], Num[Array, "..."]], d_E: Float[Array, "..."]
+) -> tuple[Float[Array, "... k"], Float[Array, "... k"] | None]:
     """Return `dE/dz_j = y_j - t_j` for one-hot rows, and `dE/dt_j = -log y_j`.
 
     `sum_i dE/dy_i dy_i/dz_j = -sum_i t_i/y_i · y_i (δ_ij - y_j) = y_j sum_i t_i - t_j`; the sum of
@@ -118,9 +139,8 @@ def softmax_cross_entropy_bwd(residuals, d_E: Float[Array, "..."]):
     return (ops.softmax(z) * t.sum(-1, keepdims=True) - t) * d_E, -jax.nn.log_softmax(z) * d_E
 
 
-def _on_one_logit_fwd(z: Float[Array, "n 1"], t: Any):
-    E, residuals = sigmoid_binary_cross_entropy_fwd(z[:, 0], t)
-    return E, residuals
+def _on_one_logit_fwd(z: Float[Array, "n 1"], t: Num[Array, " n"]):
+    return sigmoid_binary_cross_entropy_fwd(z[:, 0], t)
 
 
 def _on_one_logit_bwd(residuals, d_E):

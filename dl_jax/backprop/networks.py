@@ -1,7 +1,6 @@
 """The lecture's networks, forward and backward by hand on the parameters of the Flax modules."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -128,7 +127,7 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
         for conv in _in_order(params, "Conv"):
             z, conv_way = images.conv_fwd(x, conv["kernel"], conv["bias"])
             y, relu = RELU.forward(z)
-            x, pool = pool_fwd(y)
+            x, pool = images.max_pool_fwd(y, window=(2, 2), strides=(2, 2))
             blocks.append((conv_way, relu, pool))
         x, shape = layers.flatten_fwd(x)
         mask = None
@@ -147,7 +146,7 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
         (d_x,) = layers.flatten_bwd(shape, d_x)
         convs = []
         for conv_way, relu, pool in reversed(blocks):
-            (d_y,) = pool_bwd(pool, d_x)
+            (d_y,) = images.max_pool_bwd(pool, d_x, window=(2, 2), strides=(2, 2))
             (d_z,) = RELU.backward(relu, d_y)
             d_x, d_w, d_b = images.conv_bwd(conv_way, d_z)
             convs.insert(0, {"kernel": d_w, "bias": d_b})

@@ -1,7 +1,7 @@
 """A lecture on deep learning as pure JAX functions.
 
-The parts are `ops`, `losses`, `models`, `backprop`, `train`, `data` and `report`; each is imported when it is
-first used, so that importing the package costs nothing.
+The parts are `ops`, `losses`, `models`, `backprop`, `train`, `data` and `report`; each is imported
+when it is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module

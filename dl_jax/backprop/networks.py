@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from jaxtyping import Array, Float, Key, PyTree, Shaped
 
 from dl_jax.backprop import images, layers, losses
@@ -111,16 +112,12 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
     """Return the hand derivation of `models.CNN`, of as many convolutions as its parameters have.
 
     Each is 3x3, followed by ReLU and 2x2 max pooling; then dropout, where there is a key, and a
-    dense layer.
+    dense layer. A key drops the values that the module drops for it.
 
     Args:
         dropout_rate: as the module's.
         loss: of the logits.
     """
-    pool_fwd, pool_bwd = (
-        partial(f, window=(2, 2), strides=(2, 2))
-        for f in (images.max_pool_fwd, images.max_pool_bwd)
-    )
 
     def forward(params, inputs, key=None):
         x, blocks = inputs, []
@@ -132,6 +129,7 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
         x, shape = layers.flatten_fwd(x)
         mask = None
         if key is not None:
+            key = jnp.asarray(_ModelStream().apply({}, rngs={"dropout": key}))
             x, mask = layers.dropout_fwd(x, key, rate=dropout_rate)
         (dense,) = _in_order(params, "Dense")
         logits, dense_way = layers.dense_fwd(x, dense["kernel"], dense["bias"])
@@ -153,6 +151,19 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
         return _by_name("Conv", convs) | _by_name("Dense", [dense])
 
     return Network(forward, backward, loss)
+
+
+class _ModelStream(nn.Module):
+    """The key that a Flax model's first dropout layer makes of the key that `apply` is given."""
+
+    @nn.compact
+    def __call__(self):
+        return _LayerStream(name="Dropout_0")()
+
+
+class _LayerStream(nn.Module):
+    def __call__(self):
+        return self.make_rng("dropout")
 
 
 def _dense_stack_fwd(activation: Pair, params: list, x: jax.Array):

@@ -9,6 +9,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Int, Key
 
+from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.state import Examples, TrainState
 from dl_jax.train.step import Metrics, evaluate, train_step
@@ -16,7 +17,7 @@ from dl_jax.train.step import Metrics, evaluate, train_step
 
 @partial(
     jax.jit,
-    static_argnames=("model", "objective", "optimizer", "batch_size"),
+    static_argnames=("model", "objective", "optimizer", "batch_size", "by_hand"),
     donate_argnames=("state", "totals"),
 )
 def train_batches(
@@ -32,6 +33,7 @@ def train_batches(
     count: Int[Array, ""] | int,
     *,
     batch_size: int,
+    by_hand: Network | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Make `count` steps on consecutive batches of the order, as one program.
 
@@ -50,6 +52,7 @@ def train_batches(
         first: position in `order` at which the first batch begins.
         count: number of steps.
         batch_size: examples a step.
+        by_hand: as in `train_step`.
 
     Returns:
         The state after the steps, and the totals with these examples added.
@@ -59,7 +62,7 @@ def train_batches(
         state, totals = carry
         index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
         batch = jax.tree.map(lambda a: a[index], examples)
-        state, metrics = train_step(model, objective, optimizer, state, batch, noise)
+        state, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
         return state, {k: totals[k] + batch_size * metrics[k] for k in totals}
 
     return lax.fori_loop(0, count, body, (state, totals))

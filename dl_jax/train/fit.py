@@ -11,6 +11,7 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, Key
 
+from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.checks import check_examples, check_schedule
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
@@ -50,6 +51,7 @@ def fit(
     validation: Examples | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
+    by_hand: Network | None = None,
 ) -> Fit:
     """Train; the same key gives the run that `make_train` gives, to rounding.
 
@@ -65,6 +67,7 @@ def fit(
         validation: examples to evaluate after each epoch.
         callbacks: called after each epoch with its number, from 1, and its row of the history.
         progress: whether to show a progress bar on a terminal.
+        by_hand: as in `train_step`.
 
     Raises:
         ValueError: if data, model and settings do not fit each other.
@@ -83,7 +86,7 @@ def fit(
     state = _compiled_init()(model, optimizer, init, train.inputs[:1])
     zeros = zero_totals(model, objective, state, train)
     whole, rest = divmod(size, batch_size)
-    run = partial(train_batches, model, objective, optimizer)
+    run = partial(train_batches, model, objective, optimizer, by_hand=by_hand)
     judge = partial(evaluate, model, objective)
 
     order = epoch_order(order_key, 0, size)

@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, Key, Shaped
 
+from dl_jax.backprop import Network, value_and_grad
 from dl_jax.losses import Objective
 from dl_jax.train.state import Examples, TrainState, as_model_inputs
 
@@ -23,6 +24,7 @@ def train_step(
     state: TrainState,
     batch: Examples,
     noise: Key[Array, ""],
+    by_hand: Network | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Make one update, `w <- w + optimizer(dE/dw)` with E the mean loss of the batch.
 
@@ -33,6 +35,8 @@ def train_step(
         state: before the step.
         batch: `[batch_size, ...]` each.
         noise: the run's key for dropout; folded with the step here.
+        by_hand: the model's hand derivation, to be taken instead of automatic differentiation;
+            its loss must be the objective's.
 
     Returns:
         The state after the step; `loss` and the objective's metrics, means over the batch, of the
@@ -41,17 +45,24 @@ def train_step(
     key = jax.random.fold_in(noise, state.step)
     targets = jnp.asarray(batch.targets)
 
+    inputs = as_model_inputs(batch.inputs)
+
     def mean_loss(params):
         logits, model_state = model.apply(
             {"params": params, **state.model_state},
-            as_model_inputs(batch.inputs),
+            inputs,
             train=True,
             rngs={"dropout": key},
             mutable=list(state.model_state),
         )
         return jnp.mean(objective.loss(logits, targets)), (logits, model_state)
 
-    (loss, (logits, model_state)), grads = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+    if by_hand is None:
+        grad = jax.value_and_grad(mean_loss, has_aux=True)
+        (loss, (logits, model_state)), grads = grad(state.params)
+    else:
+        (loss, logits), grads = value_and_grad(by_hand, state.params, inputs, targets, key)
+        model_state = state.model_state
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     metrics = {"loss": loss.astype(jnp.float32), **_means(objective.metrics(logits, targets))}

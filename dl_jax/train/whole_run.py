@@ -11,6 +11,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float, Key
 
+from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.checks import check_examples, check_schedule
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
@@ -51,6 +52,7 @@ def make_train(
     optimizer: optax.GradientTransformation,
     data: Data,
     config: Schedule,
+    by_hand: Network | None = None,
 ) -> Callable[[Key[Array, ""]], tuple[TrainState, History]]:
     """Return `train(key) -> (state, history)`: the run, pure, so that transforms apply.
 
@@ -63,6 +65,7 @@ def make_train(
         optimizer: an optax optimizer.
         data: for training and, if any, validation.
         config: epochs and batch size.
+        by_hand: as in `train_step`.
 
     Returns:
         A function of a key. Its history has `loss`, the objective's metrics and, with validation
@@ -76,15 +79,16 @@ def make_train(
     check_schedule(*config, len(train_data.inputs))
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train_data)
-    return partial(_run, model, objective, optimizer, config, jax.device_put(data))
+    return partial(_run, model, objective, optimizer, config, by_hand, jax.device_put(data))
 
 
-@partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config"))
+@partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config", "by_hand"))
 def _run(
     model: nn.Module,
     objective: Objective,
     optimizer: optax.GradientTransformation,
     config: Schedule,
+    by_hand: Network | None,
     data: Data,
     key: Key[Array, ""],
 ) -> tuple[TrainState, History]:
@@ -98,7 +102,7 @@ def _run(
     def steps(carry, order, first, count, batch_size):
         return train_batches(
             model, objective, optimizer, *carry, examples, order, noise, first, count,
-            batch_size=batch_size,
+            batch_size=batch_size, by_hand=by_hand,
         )  # fmt: skip
 
     def epoch(state, number):

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,18 +14,24 @@ DataMode = Literal["auto", "real", "embedded"]
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options that all experiments share."""
+class Output:
+    """The option that everything with a page has."""
+
+    out: Path | None = dataclass_field(default=None, kw_only=True)
+    """The run folder; runs/NAME-N unless given. An existing one is never written to."""
+
+
+@dataclass(frozen=True)
+class Options(Output):
+    """The options that all experiments on data share."""
 
     data: DataMode = "auto"
     """The real set, the embedded stand-in, or the real one where it can be had."""
     seed: int = 0
     """From which all randomness comes."""
-    out: Path | None = None
-    """The run folder; runs/NAME-N unless given. An existing one is never written to."""
 
 
-def command(experiment: str, config: Options) -> str:
+def command(experiment: str, config: Output) -> str:
     """Return the command line that repeats a run: the options that differ from their defaults."""
     words = [f"python -m experiments.{experiment}"]
     for field in fields(config):
@@ -35,21 +42,21 @@ def command(experiment: str, config: Options) -> str:
     return " ".join(words)
 
 
-def changed(config: Options) -> list[str]:
+def changed(config: Output) -> list[str]:
     """Return the hyperparameters that are not the experiment's own, as `name value`."""
     mine = [f for f in fields(config) if f.name not in ("data", "seed", "out")]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]
 
 
-def check(config: Options) -> None:
+def check(config: Output) -> None:
     """Raise a ValueError unless there is an epoch and a batch; sooner than any data is loaded."""
     for name in ("num_epochs", "batch_size"):
         if getattr(config, name, 1) < 1:
             raise ValueError(f"{name}: expected at least 1, got {getattr(config, name)}")
 
 
-Config = TypeVar("Config", bound=Options)
+Config = TypeVar("Config", bound=Output)
 
 
 def main(experiment: str, config: type[Config], run: Callable[[Config], object]) -> None:

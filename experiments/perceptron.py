@@ -49,12 +49,15 @@ def run(config: Config) -> Record:
         with record.timed("data"):
             train, _ = exam(train_key, config.num_students)
             test, best = exam(test_key, config.num_students)
-        record.result["data"].update(
-            name="exam",
-            source=f"generated from seed {config.seed}",
-            num_train=config.num_students,
-            num_test=config.num_students,
-        )
+        record.result["data"] = {
+            "name": "exam",
+            "source": f"generated from seed {config.seed}",
+            "digest": None,
+            "embedded": False,
+            "reason": None,
+            "num_train": config.num_students,
+            "num_test": config.num_students,
+        }
         model = create("perceptron")
         record.add_model("perceptron", model, (2,), np.float32, outputs=1)
 

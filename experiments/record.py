@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from dl_jax import report
 from dl_jax.models import summarize
-from experiments.options import Options, changed, check, command
+from experiments.options import Output, changed, check, command
 from experiments.sources import Source, describe
 
 
@@ -89,7 +89,7 @@ class Record:
         source: str = "",
     ) -> None:
         """Add a figure and judge it, unless data or settings are not those of its source."""
-        comparable = not (self.result["data"]["embedded"] or self.changed)
+        comparable = not (report.embedded(self.result) or self.changed)
         figure = report.Figure(
             name=name,
             value=value,
@@ -100,6 +100,13 @@ class Record:
             verdict=report.judge(value, bound, direction, comparable),
         )
         self.result["figures"] = [*self.result["figures"], figure]
+
+    def add_table(
+        self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]
+    ) -> None:
+        """Add numbers that deserve a table."""
+        table: report.Table = {"caption": caption, "columns": columns, "rows": rows}
+        self.result["tables"] = [*self.result.get("tables", ()), table]
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -126,7 +133,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def recording(experiment: str, config: Options, title: str, description: str) -> Iterator[Record]:
+def recording(experiment: str, config: Output, title: str, description: str) -> Iterator[Record]:
     """Make the run folder, yield the record, and write `result.json` and the page at the end.
 
     Whatever interrupts the run, Ctrl-C or an error, they hold the epochs that finished, and the
@@ -164,16 +171,17 @@ def recording(experiment: str, config: Options, title: str, description: str) ->
 
 def _write(record: Record) -> None:
     folder, result = record.folder, record.result
-    path = folder / "history.png"
-    history = report.plot_history(result["history"], path, title=result["title"])
-    record.pictures.insert(0, history)
+    if result["history"]:
+        path = folder / "history.png"
+        history = report.plot_history(result["history"], path, title=result["title"])
+        record.pictures.insert(0, history)
     report.write_json(folder / "result.json", result)
     page = report.write_page(folder, result, record.pictures)
     report.print_results([result])
     print(f"Page: {page}")
 
 
-def _blank(experiment: str, config: Options, title: str, description: str) -> report.Result:
+def _blank(experiment: str, config: Output, title: str, description: str) -> report.Result:
     devices = [d.device_kind for d in jax.devices()]
     precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     return {
@@ -184,15 +192,7 @@ def _blank(experiment: str, config: Options, title: str, description: str) -> re
         "status": "interrupted",
         "verdict": "interrupted",
         "figures": [],
-        "data": {
-            "name": "",
-            "source": "",
-            "digest": None,
-            "embedded": False,
-            "reason": None,
-            "num_train": 0,
-            "num_test": 0,
-        },
+        "data": None,
         "model": None,
         "times": {},
         "config": asdict(config),

@@ -7,12 +7,17 @@ the embedded data "not comparable", in about a minute. Exit code 1 if a figure i
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from dl_jax import report
 from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn, perceptron
 from experiments.options import Options, check, command, main
-from experiments.record import Interrupted, Record
+from experiments.record import Record
+from experiments.together import run_together
 
 EXPERIMENTS = {
     "perceptron": perceptron,
@@ -31,40 +36,27 @@ class Config(Options):
 
 
 def run(config: Config) -> None:
-    """Run every experiment in a folder of its own, and write one page over all of them.
+    """Run every network in a folder of its own, and write one page over all of them.
 
     Raises:
         SystemExit: with code 1, if a figure is missed.
     """
+    settings: dict[str, Any] = {"data": config.data, "seed": config.seed}
     if config.num_epochs is not None:
         check(config)
-    folder = report.make_run_folder(config.out, "reproduce")
-    records: list[Record] = []
-    description = "Each network of the lecture, trained and compared with its figures."
-    try:
-        for name, experiment in EXPERIMENTS.items():
-            print(f"\n{name}")
-            settings = {"data": config.data, "seed": config.seed, "out": folder / name}
-            if config.num_epochs is not None:
-                settings["num_epochs"] = config.num_epochs
-            records.append(experiment.run(experiment.Config(**settings)))
-    except BaseException as error:
-        if isinstance(error, Interrupted):
-            records.append(error.record)
-        left = list(EXPERIMENTS)[len(records) :]
-        description = f"Stopped early; not run: {', '.join(left) or 'none'}."
-        raise
-    finally:
-        results = [record.result for record in records]
-        if records:
-            page = report.write_index(
-                folder,
-                [(record.result, record.pictures) for record in records],
-                description=description,
-                command=command("reproduce", config),
-            )
-            report.print_results(results)
-            print(f"Page: {page}")
+        settings["num_epochs"] = config.num_epochs
+
+    def runner(experiment: ModuleType) -> Callable[[Path], Record]:
+        return lambda folder: experiment.run(experiment.Config(**settings, out=folder))
+
+    results = run_together(
+        "reproduce",
+        {name: runner(experiment) for name, experiment in EXPERIMENTS.items()},
+        config.out,
+        title="The lecture’s networks, reproduced",
+        description="Each network of the lecture, trained and compared with its figures.",
+        command=command("reproduce", config),
+    )
     if report.overall(result["verdict"] for result in results) == "missed":
         sys.exit(1)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dl_jax.report.numbers import format_number
-from dl_jax.report.result import Result, Verdict
+from dl_jax.report.result import Result, Verdict, embedded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,8 +64,8 @@ def print_results(results: Sequence[Result], *, console: "Console | None" = None
             )
     console.print(table)
     for result in results:
-        if result["data"]["embedded"]:
-            why = result["data"]["reason"] or "as asked for"
+        if data := embedded(result):
+            why = data["reason"] or "as asked for"
             note = f"{result['experiment']}: embedded data, not comparable: {why}"
             console.print(Text(note, "yellow"), soft_wrap=True)
 

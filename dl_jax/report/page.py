@@ -33,9 +33,9 @@ def write_index(
     folder: Path,
     runs: Sequence[tuple[Result, Sequence[Picture]]],
     *,
-    title: str = "The lecture’s networks, reproduced",
-    description: str = "Each network of the lecture, trained and compared with its figures.",
-    command: str = "python -m experiments.reproduce",
+    title: str,
+    description: str,
+    command: str,
 ) -> Path:
     """Writes one page for several experiments: a table of all their figures, then each.
 

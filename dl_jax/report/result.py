@@ -78,6 +78,14 @@ class Sample(TypedDict):
     probability: float
 
 
+class Table(TypedDict):
+    """Numbers worth a table of their own: a caption, the column headers, the cells."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float | None]]
+
+
 class Result(TypedDict):
     """The whole of `result.json`, and all that a page needs besides its pictures.
 
@@ -89,7 +97,7 @@ class Result(TypedDict):
         status: whether the run came to its end or was interrupted.
         verdict: from `overall`, or `"interrupted"`.
         figures: what was measured.
-        data: which data were used.
+        data: which data were used; None where the lecture's own numbers are all there is.
         model: the model's summary, or None.
         times: seconds for `data`, `compilation`, `training`, `evaluation`, and for one
             `epoch`; a part that did not happen is absent or None.
@@ -97,6 +105,7 @@ class Result(TypedDict):
         environment: from `environment`, with what the caller adds (devices, precision).
         history: a row an epoch: `epoch`, `loss`, `accuracy`, and the same after `val_`.
         samples: texts with their predictions.
+        tables: numbers behind the pictures.
     """
 
     experiment: str
@@ -106,13 +115,20 @@ class Result(TypedDict):
     status: Literal["finished", "interrupted"]
     verdict: Verdict
     figures: Sequence[Figure]
-    data: Data
+    data: Data | None
     model: Model | None
     times: Mapping[str, float | None]
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
     samples: NotRequired[Sequence[Sample]]
+    tables: NotRequired[Sequence[Table]]
+
+
+def embedded(result: Result) -> Data | None:
+    """The data of a run that used an embedded stand-in, and None for any other."""
+    data = result["data"]
+    return data if data and data["embedded"] else None
 
 
 def judge(

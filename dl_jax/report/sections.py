@@ -7,7 +7,7 @@ from typing import Any
 from dl_jax.report.markup import Html, element, figure, join, pairs, table
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.picture import Picture
-from dl_jax.report.result import Data, Model, Result, Sample, Verdict
+from dl_jax.report.result import Data, Model, Result, Sample, Table, Verdict, embedded
 
 # A sign beside the word, so that no verdict is told by its colour alone.
 _SIGNS: dict[Verdict, str] = {"met": "✓", "missed": "✗", "not comparable": "≠", "interrupted": "‖"}
@@ -31,15 +31,16 @@ def badge(verdict: Verdict) -> Html:
 def notice(result: Result) -> Html | None:
     """What must be known before any figure is read: embedded data, an interrupted run."""
     notes = []
-    name, source = element("b", result["data"]["name"]), result["data"]["source"]
-    if result["data"]["embedded"]:
+    data = embedded(result)
+    if data:
+        name = element("b", data["name"])
         why = element("p", "This run was asked for embedded data in place of ", name, ".")
-        if result["data"]["reason"]:
+        if data["reason"]:
             why = join(
                 element("p", "The real data set ", name, " could not be had:"),
-                element("p", result["data"]["reason"], class_="reason"),
+                element("p", data["reason"], class_="reason"),
             )
-        what = f"Used instead: {source}. The lecture’s numbers are not comparable."
+        what = f"Used instead: {data['source']}. The lecture’s numbers are not comparable."
         notes += [why, element("p", what)]
     if result["status"] == "interrupted":
         count = len(result["history"])
@@ -57,12 +58,16 @@ def short_notice(results: Sequence[Result]) -> Html | None:
         parts = (part for link in links for part in (", ", link))
         return element("p", before, *list(parts)[1:], after) if links else None
 
-    embedded = [result for result in results if result["data"]["embedded"]]
-    missing = any(result["data"]["reason"] for result in embedded)
+    stand_ins = [(result, data) for result in results if (data := embedded(result))]
+    missing = any(data["reason"] for _, data in stand_ins)
     start = "Real data could not be had for: " if missing else "Embedded data were used for: "
     stopped = [result for result in results if result["status"] == "interrupted"]
     lines = (
-        line(start, embedded, ". The lecture’s numbers are not comparable there."),
+        line(
+            start,
+            [result for result, _ in stand_ins],
+            ". The lecture’s numbers are not comparable there.",
+        ),
         line("Interrupted: ", stopped, "."),
     )
     content = join(*lines)
@@ -83,20 +88,21 @@ def article(result: Result, pictures: Sequence[Picture], *, level: int = 1) -> H
         element("p", result["description"], class_="lead"),
         element("p", badge(result["verdict"])),
     )
-    samples = result.get("samples")
+    samples, tables = result.get("samples"), result.get("tables")
     return element(
         "article",
         notice(result),
         header,
         section("Results", _figures(result)),
         section("Pictures", join(*map(figure, pictures)) if pictures else None),
+        section("Numbers", join(*map(_numbers, tables)) if tables else None),
         section("Samples", _samples(samples) if samples else None),
         section("Model", _model(result["model"]) if result["model"] else None),
         section("Epochs", _history(result["history"]) if result["history"] else None),
         element(
             "div",
-            section("Times", _times(result["times"])),
-            section("Data", _data(result["data"])),
+            section("Times", _times(result["times"]) if result["times"] else None),
+            section("Data", _data(result["data"]) if result["data"] else None),
             section("Configuration", pairs(_flatten(result["config"]))),
             section("Environment", pairs(_flatten(result["environment"]))),
             class_="columns",
@@ -127,6 +133,14 @@ def _figures(result: Result) -> Html:
     ]  # fmt: skip
     columns = ("Quantity", "Got", "Verdict", "Expected", "Bound", "Source")
     return table("Measured and expected", columns, rows, text_columns=(0, 2, 5))
+
+
+def _numbers(numbers: Table) -> Html:
+    """A table of the numbers behind the pictures; whole columns of words are set to the left."""
+    rows = [[format_number(cell) for cell in row] for row in numbers["rows"]]
+    columns = range(len(numbers["columns"]))
+    words = [k for k in columns if all(isinstance(row[k], str) for row in numbers["rows"])]
+    return table(numbers["caption"], numbers["columns"], rows, text_columns=words)
 
 
 def _samples(samples: Sequence[Sample]) -> Html:

@@ -97,6 +97,9 @@ def test_the_epoch_with_the_lowest_validation_loss_is_set_apart(page):
     assert re.sub("<.*?>", " ", row).split() == ["2", "0.5000", "0.7500", "0.2500", "1.0000"]
 
 
+WORDS = {"title": "All", "description": "Everything.", "command": "python -m all"}
+
+
 def test_everything_is_escaped(tmp_path, make_result, picture):
     def poison(value: Any) -> Any:
         if isinstance(value, str) and value not in ("finished", "met", ">="):
@@ -168,6 +171,20 @@ def test_samples(tmp_path, make_result):
     assert "word199" not in page.text
 
 
+def test_numbers_are_a_table_with_words_to_the_left(tmp_path, make_result):
+    numbers = {"caption": "Pooled", "columns": ["Kind", "Value"],
+               "rows": [["max", 3], ["<b>", None]]}  # fmt: skip
+    page = Page(write_page(tmp_path, make_result(tables=[numbers])))
+    assert "Pooled Kind Value max 3 <b> –" in page.text
+    assert '<th scope="row">max</th><td class="num">3</td>' in page.source
+
+
+def test_without_data_or_times_there_is_no_section_on_them(tmp_path, make_result):
+    page = Page(write_page(tmp_path, make_result(data=None, times={})))
+    assert "SHA-256" not in page.text
+    assert "<h2>Times</h2>" not in page.source
+
+
 def test_the_index_leads_to_every_experiment(tmp_path, make_result, picture):
     data = make_result()["data"] | {"embedded": True, "reason": "no network"}
     runs = [
@@ -176,7 +193,7 @@ def test_the_index_leads_to_every_experiment(tmp_path, make_result, picture):
         (make_result(experiment="none", title="Stopped", verdict="interrupted",
                      status="interrupted", figures=[]), []),
     ]  # fmt: skip
-    page = Page(write_index(tmp_path, runs))
+    page = Page(write_index(tmp_path, runs, **WORDS))
     anchors = {attributes["href"] for attributes in page.all("a")}
     assert anchors == {"#mnist_cnn", "#imdb", "#none"}
     assert [a["id"] for a in page.all("article")] == ["mnist_cnn", "imdb", "none"]
@@ -187,7 +204,7 @@ def test_the_index_leads_to_every_experiment(tmp_path, make_result, picture):
 
 
 def test_an_index_of_nothing(tmp_path):
-    assert not Page(write_index(tmp_path, [])).all("table")
+    assert not Page(write_index(tmp_path, [], **WORDS)).all("table")
 
 
 def test_a_picture_that_is_none_says_so(tmp_path, make_result, picture):

@@ -1,20 +1,37 @@
-"""The arithmetic: activations, convolution, pooling, dropout, the bag of words."""
+"""The arithmetic: activations, convolution, pooling, dropout, the bag of words, shapes."""
 
 from dl_jax.ops.activations import relu, sigmoid, softmax, tanh
+from dl_jax.ops.arithmetic import (
+    ConvParameters,
+    conv_output_size,
+    conv_parameters,
+    pool_output_size,
+    receptive_field,
+)
 from dl_jax.ops.bag_of_words import bag_of_words, multi_hot
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.dropout import dropout
 from dl_jax.ops.pooling import avg_pool, max_pool
+from dl_jax.ops.shapes import Description, describe, to_channels_first, to_channels_last
 
 __all__ = [
+    "ConvParameters",
+    "Description",
     "avg_pool",
     "bag_of_words",
     "conv_general_dilated",
+    "conv_output_size",
+    "conv_parameters",
+    "describe",
     "dropout",
     "max_pool",
     "multi_hot",
+    "pool_output_size",
+    "receptive_field",
     "relu",
     "sigmoid",
     "softmax",
     "tanh",
+    "to_channels_first",
+    "to_channels_last",
 ]

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import optax
 
+from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from experiments import training
-from experiments.options import Options, main
+from experiments.options import Gradients, Options, main
 from experiments.record import Record, recording
 from experiments.sources import examples, obtain
+from experiments.training import Task
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ class Config(Options):
     learning_rate: float = 1e-3
     features: tuple[int, ...] = (64, 64, 10)
     """Outputs of each layer; the last are the classes."""
+    gradients: Gradients = "autodiff"
+    """By automatic differentiation, or the lecture's derivation in `dl_jax.backprop`."""
+
+
+def task_of(config: Config) -> Task:
+    """Return the network, its objective, optimizer and hand derivation."""
+    model = create("fashion_mlp", features=config.features)
+    optimizer = optax.adam(config.learning_rate, eps=1e-7)  # Keras' epsilon
+    return Task(model, MULTICLASS, optimizer, backprop.mlp())
 
 
 def run(config: Config) -> Record:
@@ -43,18 +54,18 @@ def run(config: Config) -> Record:
             source = obtain("fashion_mnist", config.data)
             train, test = examples(source.dataset.train), examples(source.dataset.test)
         record.add_data(source)
-        model = create("fashion_mlp", features=config.features)
+        task = task_of(config)
+        model = task.model
         record.add_model("fashion_mlp", model, train.inputs.shape[1:], np.float32, outputs=10)
 
         done = training.train(
             record,
-            model,
-            MULTICLASS,
-            optax.adam(config.learning_rate, eps=1e-7),  # Keras' epsilon
+            task,
             train,
             num_epochs=config.num_epochs,
             batch_size=config.batch_size,
             seed=config.seed,
+            gradients=config.gradients,
             validation=test,
         )
         logits = training.logits_of(record, model, done.state, test.inputs)

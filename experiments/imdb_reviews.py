@@ -15,13 +15,14 @@ import jax
 import numpy as np
 import optax
 
-from dl_jax import data, report
+from dl_jax import backprop, data, report
 from dl_jax.losses import BINARY
 from dl_jax.models import create
 from experiments import training
-from experiments.options import Options, main
+from experiments.options import Gradients, Options, main
 from experiments.record import Record, recording
 from experiments.sources import examples, held_out, obtain
+from experiments.training import Task
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class Config(Options):
     validation_split: float = 0.4
     """Share of the training reviews held out, the first ones: 10,000 of 25,000."""
     features: tuple[int, ...] = (16, 16, 1)
+    gradients: Gradients = "autodiff"
+    """By automatic differentiation, or the lecture's derivation in `dl_jax.backprop`."""
+
+
+def task_of(config: Config) -> Task:
+    """Return the network, its objective, optimizer and hand derivation."""
+    model = create("imdb_bow", features=config.features)
+    optimizer = optax.rmsprop(config.learning_rate, decay=0.9, eps=1e-7)  # as Keras
+    return Task(model, BINARY, optimizer, backprop.bag_of_words_classifier())
 
 
 def run(config: Config) -> Record:
@@ -49,21 +59,22 @@ def run(config: Config) -> Record:
             everything, test = examples(source.dataset.train), examples(source.dataset.test)
         record.add_data(source)
         train, validation = held_out(everything, config.validation_split, first=True)
-        model = create("imdb_bow", features=config.features)
+        task = task_of(config)
+        model = task.model
         record.add_model("imdb_bow", model, train.inputs.shape[1:], np.int32, outputs=1)
-        optimizer = optax.rmsprop(config.learning_rate, decay=0.9, eps=1e-7)  # as Keras
 
         done = training.train(
-            record, model, BINARY, optimizer, train,
+            record, task, train,
             num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,
-            validation=validation,
+            gradients=config.gradients, validation=validation,
         )  # fmt: skip
         losses = [row["val_loss"] for row in done.history]
         best = int(np.argmin(losses)) + 1
         print(f"Training afresh on all {len(everything.targets)} reviews for {best} epochs")
         again = training.train(
-            record, model, BINARY, optimizer, everything,
-            num_epochs=best, batch_size=config.batch_size, seed=config.seed, keep_history=False,
+            record, task, everything,
+            num_epochs=best, batch_size=config.batch_size, seed=config.seed,
+            gradients=config.gradients, keep_history=False,
         )  # fmt: skip
         logits = training.logits_of(record, model, again.state, test.inputs)
         loss, accuracy = training.test_figures(BINARY, logits, test)

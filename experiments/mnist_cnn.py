@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import optax
 
+from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from experiments import training
-from experiments.options import Options, main
+from experiments.options import Gradients, Options, main
 from experiments.record import Record, recording
 from experiments.sources import examples, held_out, obtain
+from experiments.training import Task
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Config(Options):
     features: tuple[int, ...] = (32, 64)
     """Kernels of each convolution."""
     dropout_rate: float = 0.5
+    gradients: Gradients = "autodiff"
+    """By automatic differentiation, or the lecture's derivation in `dl_jax.backprop`."""
+
+
+def task_of(config: Config) -> Task:
+    """Return the network, its objective, optimizer and hand derivation."""
+    model = create("mnist_cnn", features=config.features, dropout_rate=config.dropout_rate)
+    optimizer = optax.adam(config.learning_rate, eps=1e-7)  # Keras' epsilon
+    return Task(model, MULTICLASS, optimizer, backprop.cnn(config.dropout_rate))
 
 
 def run(config: Config) -> Record:
@@ -47,18 +58,18 @@ def run(config: Config) -> Record:
             everything, test = examples(source.dataset.train), examples(source.dataset.test)
         record.add_data(source)
         train, validation = held_out(everything, config.validation_split)
-        model = create("mnist_cnn", features=config.features, dropout_rate=config.dropout_rate)
+        task = task_of(config)
+        model = task.model
         record.add_model("mnist_cnn", model, train.inputs.shape[1:], np.float32, outputs=10)
 
         done = training.train(
             record,
-            model,
-            MULTICLASS,
-            optax.adam(config.learning_rate, eps=1e-7),  # Keras' epsilon
+            task,
             train,
             num_epochs=config.num_epochs,
             batch_size=config.batch_size,
             seed=config.seed,
+            gradients=config.gradients,
             validation=validation,
         )
         logits = training.logits_of(record, model, done.state, test.inputs)

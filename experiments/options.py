@@ -11,6 +11,7 @@ from dl_jax import report
 from dl_jax.data import DataCorrupted, DataNotFound
 
 DataMode = Literal["auto", "real", "embedded"]
+Gradients = Literal["autodiff", "hand"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ def command(experiment: str, config: Output) -> str:
 
 
 def changed(config: Output) -> list[str]:
-    """Return the hyperparameters that are not the experiment's own, as `name value`."""
-    mine = [f for f in fields(config) if f.name not in ("data", "seed", "out")]
+    """Return the hyperparameters that are not the experiment's own, as `name value`.
+
+    Gradients are none: derived by hand or automatically, they are the same.
+    """
+    mine = [f for f in fields(config) if f.name not in ("data", "seed", "out", "gradients")]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]
 

@@ -70,7 +70,7 @@ def run(config: Config) -> Record:
             x, t = jnp.asarray(scaled.inputs), jnp.asarray(2 * train.targets - 1)
             rule = perceptron_rule(x, t, config.num_epochs, config.learning_rate)
         done = training.train(
-            record, model, BINARY, optax.sgd(config.learning_rate), scaled,
+            record, training.Task(model, BINARY, optax.sgd(config.learning_rate)), scaled,
             num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,
             validation=scaled_test,
         )  # fmt: skip

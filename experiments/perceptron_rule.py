@@ -1,4 +1,4 @@
-"""The perceptron's learning rule."""
+"""Learning by the perceptron's rule."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
+
+from dl_jax import backprop
 
 
 class Neuron(NamedTuple):
@@ -18,9 +20,9 @@ class Neuron(NamedTuple):
 def perceptron_rule(
     x: Float[Array, "n k"], t: Int[Array, " n"], num_epochs: int, learning_rate: float
 ) -> Neuron:
-    """Learn from one example after the other: `w <- w + epsilon x (t - h) / 2`.
+    """Learn from one example after the other, by `backprop.perceptron_rule`.
 
-    Only a wrong decision changes the weights (Rosenblatt 1958). The mean of all the weights on the
+    The mean of all the weights on the
     way is returned, which unlike the last ones settles where no line separates the classes (Freund
     and Schapire 1999).
 
@@ -33,9 +35,8 @@ def perceptron_rule(
 
     def see(neuron, example):
         x, t = example
-        h = jnp.where(neuron.w @ x + neuron.b >= 0, 1, -1)
-        change = learning_rate * (t - h) / 2
-        neuron = Neuron(neuron.w + change * x, neuron.b + change)
+        d_w, d_b = backprop.perceptron_rule(x, t, neuron.w, neuron.b, learning_rate)
+        neuron = Neuron(neuron.w + d_w, neuron.b + d_b)
         return neuron, neuron
 
     def epoch(neuron, _):

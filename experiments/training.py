@@ -1,41 +1,60 @@
 """Training, evaluation and pictures, as the experiments on classifiers share them."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
 
-from dl_jax import report
+from dl_jax import backprop, report
 from dl_jax.losses import Objective
 from dl_jax.train import Examples, Fit, TrainState, fit, predict
+from experiments.options import Gradients
 from experiments.record import Record
+
+
+class Task(NamedTuple):
+    """What is trained.
+
+    Attributes:
+        model: a Flax module.
+        objective: what is minimised.
+        optimizer: an optax optimizer.
+        by_hand: the model's hand derivation, if there is one.
+    """
+
+    model: nn.Module
+    objective: Objective
+    optimizer: optax.GradientTransformation
+    by_hand: backprop.Network | None = None
 
 
 def train(
     record: Record,
-    model: nn.Module,
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
+    task: Task,
     examples: Examples,
     *,
     num_epochs: int,
     batch_size: int,
     seed: int,
+    gradients: Gradients = "autodiff",
     validation: Examples | None = None,
     keep_history: bool = True,
 ) -> Fit:
     """Train with `fit`, and add the history and the times to the record."""
     done = fit(
-        model,
-        objective,
-        optimizer,
+        task.model,
+        task.objective,
+        task.optimizer,
         examples,
         num_epochs=num_epochs,
         batch_size=batch_size,
         key=jax.random.key(seed),
         validation=validation,
         callbacks=[record.add_epoch if keep_history else record.add_epoch_times],
+        by_hand=task.by_hand if gradients == "hand" else None,
     )
     record.add_time("compilation", done.compile_seconds)
     if keep_history:

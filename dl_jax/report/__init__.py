@@ -2,7 +2,9 @@
 
 from dl_jax.report.boundary import plot_decision_boundary
 from dl_jax.report.console import print_results
+from dl_jax.report.curves import plot_functions
 from dl_jax.report.environment import environment
+from dl_jax.report.loss_curves import plot_loss_curves
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.page import write_index, write_page
 from dl_jax.report.picture import Picture
@@ -51,7 +53,9 @@ __all__ = [
     "overall",
     "plot_confusion",
     "plot_decision_boundary",
+    "plot_functions",
     "plot_history",
+    "plot_loss_curves",
     "plot_predictions",
     "print_results",
     "write_index",

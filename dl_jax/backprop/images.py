@@ -104,13 +104,14 @@ def max_pool_bwd(
 
     `dy_p/dx_q` is 1 at the largest value and 0 elsewhere. Where several values of a window are
     equally large there is no derivative; the first in row-major order gets it all, as in `jax.lax`.
+    NaN passes on and gets the gradient, as in `ops.max_pool`.
     """
     x, y = residuals
     margins, windows = _windows(x, window, strides, padding)
     taps = patches(_pad(x, margins, -np.inf), windows)
     order = jnp.arange(taps.shape[3] * taps.shape[4], dtype=jnp.int32)
     order = order.reshape(1, 1, 1, *taps.shape[3:5], 1)
-    largest = taps == y[:, :, :, None, None]
+    largest = (taps == y[:, :, :, None, None]) | jnp.isnan(taps)  # NaN is larger than all
     first = jnp.where(largest, order, order.size).min((3, 4), keepdims=True)
     d_taps = jnp.where(order == first, d_y[:, :, :, None, None], 0)
     return (_crop(fold(d_taps, windows), margins),)

@@ -46,9 +46,10 @@ def command(experiment: str, config: Output) -> str:
 def changed(config: Output) -> list[str]:
     """Return the hyperparameters that are not the experiment's own, as `name value`.
 
-    Gradients are none: derived by hand or automatically, they are the same.
+    How gradients are got is none: derived by hand or automatically, they are the same.
     """
-    mine = [f for f in fields(config) if f.name not in ("data", "seed", "out", "gradients")]
+    same = ("data", "seed", "out", "gradients", "precision")
+    mine = [f for f in fields(config) if f.name not in same]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]
 

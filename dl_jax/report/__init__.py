@@ -4,6 +4,8 @@ from dl_jax.report.boundary import plot_decision_boundary
 from dl_jax.report.console import print_results
 from dl_jax.report.curves import plot_functions
 from dl_jax.report.environment import environment
+from dl_jax.report.grid_cells import Grid, Window, number_text, rows_text
+from dl_jax.report.grids import plot_grids
 from dl_jax.report.loss_curves import plot_loss_curves
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.page import write_index, write_page
@@ -35,6 +37,7 @@ __all__ = [
     "Data",
     "Direction",
     "Figure",
+    "Grid",
     "Layer",
     "Model",
     "Picture",
@@ -43,6 +46,7 @@ __all__ = [
     "Sample",
     "Table",
     "Verdict",
+    "Window",
     "append_jsonl",
     "embedded",
     "environment",
@@ -50,14 +54,17 @@ __all__ = [
     "format_seconds",
     "judge",
     "make_run_folder",
+    "number_text",
     "overall",
     "plot_confusion",
     "plot_decision_boundary",
     "plot_functions",
+    "plot_grids",
     "plot_history",
     "plot_loss_curves",
     "plot_predictions",
     "print_results",
+    "rows_text",
     "write_index",
     "write_json",
     "write_page",

@@ -1,8 +1,8 @@
 """Compiled training: one step, many steps, a whole run as a function of a key, and `fit`."""
 
-from dl_jax.train.epoch import train_batches
+from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.fit import Fit, fit
-from dl_jax.train.state import Examples, TrainState, init_state
+from dl_jax.train.state import Examples, TrainState, init_state, streams
 from dl_jax.train.step import evaluate, predict, train_step
 from dl_jax.train.whole_run import Data, Schedule, make_train
 
@@ -12,11 +12,14 @@ __all__ = [
     "Fit",
     "Schedule",
     "TrainState",
+    "epoch_order",
     "evaluate",
     "fit",
     "init_state",
     "make_train",
     "predict",
+    "streams",
     "train_batches",
     "train_step",
+    "zero_totals",
 ]

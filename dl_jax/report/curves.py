@@ -1,4 +1,4 @@
-"""Pictures of functions of one variable, and of a walk down such a curve."""
+"""The activation functions' picture: each curve beside that of its derivative."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dl_jax.report.numbers import format_number
 from dl_jax.report.picture import Picture, Theme, save_picture
 
 if TYPE_CHECKING:
@@ -45,28 +44,42 @@ def plot_functions(
 
         panels = figure.subplots(len(functions), 2, squeeze=False, sharex=True)
         for row, (name, curves) in zip(panels, functions.items(), strict=True):
-            colours = (theme.blue, theme.red)
             for axes, values, formula, colour in zip(
-                row, curves, formulas[name], colours, strict=True
+                row, curves, formulas[name], (theme.blue, theme.red), strict=True
             ):
-                axes.set_title(formula, fontweight="normal")
-                axes.plot(z, values, color=colour, linewidth=2.4, solid_capstyle="round")
+                axes.set_title(formula, fontweight="normal", color=colour)
+                stroke = {"color": colour, "linewidth": 2.6, "solid_capstyle": "round"}
+                axes.plot(z, _broken(values), **stroke)
                 axes.axvline(0, color=theme.line, linewidth=0.8, zorder=0)
                 axes.grid(axis="y")
                 axes.set_axisbelow(True)
-                axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-                axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+                axes.margins(y=0.14)
+                axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 3, 5, 10]))
+                axes.yaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
                 axes.tick_params(length=0)
                 axes.spines["left"].set_visible(False)
+            slope = curves[1]
+            top = float(slope.max())
+            if np.count_nonzero(slope == top) == 1:  # a peak, and not a plateau
+                at = float(z[slope.argmax()])
+                row[1].plot(at, top, "o", color=theme.red, markersize=6)
+                row[1].text(at + 0.06 * np.ptp(z), top, f"{top:.4g}", va="center",
+                            fontweight="bold")  # fmt: skip
         for axes in panels[-1]:
-            axes.set_xlabel("z")
+            axes.set_xlabel("z", labelpad=2)
 
-    save_picture(path, (5.2, 2.1 * len(functions)), draw)
+    save_picture(path, (4.6, 1.75 * len(functions) + 0.3), draw)
     peaks = ", ".join(
-        f"{name} {format_number(float(slope.max()))}" for name, (_, slope) in functions.items()
+        f"{float(slope.max()):.4g} for {name}" for name, (_, slope) in functions.items()
     )
     return Picture(
         path,
-        f"{', '.join(functions)} and their derivatives for z from {z[0]:g} to {z[-1]:g}.",
-        f"Left the function, right its derivative. The largest derivatives: {peaks}.",
+        f"{', '.join(functions)} for z from {z[0]:g} to {z[-1]:g}, each beside its derivative.",
+        f"Left the function, right its derivative. The largest derivative is {peaks}.",
     )
+
+
+def _broken(values: np.ndarray) -> np.ndarray:
+    """The curve with a gap where it jumps by its whole height, for no line belongs there."""
+    jumps = np.abs(np.diff(values)) > 0.99 * np.ptp(values)
+    return np.where(np.append(jumps, False), np.nan, values)

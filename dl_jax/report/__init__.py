@@ -3,6 +3,7 @@
 from dl_jax.report.boundary import plot_decision_boundary
 from dl_jax.report.console import print_results
 from dl_jax.report.curves import plot_functions
+from dl_jax.report.descent import plot_descent, plot_weights
 from dl_jax.report.environment import environment
 from dl_jax.report.grid_cells import Grid, Window, number_text, rows_text
 from dl_jax.report.grids import plot_grids
@@ -58,11 +59,13 @@ __all__ = [
     "overall",
     "plot_confusion",
     "plot_decision_boundary",
+    "plot_descent",
     "plot_functions",
     "plot_grids",
     "plot_history",
     "plot_loss_curves",
     "plot_predictions",
+    "plot_weights",
     "print_results",
     "rows_text",
     "write_index",

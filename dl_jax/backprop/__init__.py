@@ -19,6 +19,7 @@ from dl_jax.backprop.activations import (
     tanh_from_sigmoid,
     tanh_fwd,
 )
+from dl_jax.backprop.check import LeafReport, Report, check
 from dl_jax.backprop.images import (
     avg_pool_bwd,
     avg_pool_fwd,
@@ -80,8 +81,10 @@ __all__ = [
     "SIGMOID",
     "SOFTMAX",
     "TANH",
+    "LeafReport",
     "Network",
     "Pair",
+    "Report",
     "avg_pool_bwd",
     "avg_pool_fwd",
     "bag_of_words_bwd",
@@ -92,6 +95,7 @@ __all__ = [
     "binary_cross_entropy_fwd",
     "categorical_cross_entropy_bwd",
     "categorical_cross_entropy_fwd",
+    "check",
     "cnn",
     "conv_bwd",
     "conv_fwd",

@@ -1,0 +1,168 @@
+"""The search for what is wrong with a gradient."""
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from dl_jax.backprop.explanations import FAMILIES, Explanation, Try
+from dl_jax.backprop.transformations import axes_text, subsets
+
+NONE = "no simple explanation"
+EXACT = 1e-9
+"""Relative difference up to which two sides of an explanation are equal."""
+ROUNDED = 1e-5
+"""Relative error of a gradient on whose way something was rounded to float32."""
+LARGEST_WHOLE = 1000
+"""Constant factors are named as fractions of whole numbers up to this."""
+
+
+def diagnose(k: int, names: list[str], tries: Sequence[Try], beside: Sequence[Try]) -> str:
+    """Return what is wrong with a gradient, in words; `no simple explanation` if nothing fits.
+
+    Explanations are tried from simple to complex, and the first that holds at every try is taken.
+    One that holds at the inputs, but not beside them, is taken if there is no other, and says so.
+
+    Args:
+        k: which input.
+        names: of the inputs.
+        tries: several gradients that go back, at the inputs.
+        beside: some at inputs that differ a little, where equal values, zeros and ones have become
+            different; none where the derivation cannot be evaluated there.
+    """
+    everywhere = [*tries, *beside]
+    found = _search(k, names, everywhere)
+    if found is None and beside:
+        found = _search(k, names, tries)
+        if found is not None:
+            found = f"at these inputs, not beside them: {found}"
+    return NONE if found is None else found
+
+
+def _search(k: int, names: list[str], tries: Sequence[Try]) -> str | None:
+    hand, right = [t.hand[k] for t in tries], [t.right[k] for t in tries]
+    if not any(map(np.any, hand)):
+        return "it is zero: the gradient is missing"
+    if not any(map(np.any, right)):
+        return "it is not zero, where the right one is"
+    errors = [np.abs(h - r).max() / np.abs(r).max() for h, r in zip(hand, right, strict=True)]
+    if max(errors) < ROUNDED:
+        digits = int(-np.log10(max(errors)))
+        return f"right to {digits} digits: something on the way is rounded to float32"
+    constant = _holds(Explanation("", lambda t: (t.hand[k], t.right[k])), tries, True)
+    if constant is not None:
+        return _constant(constant, k, names, tries[0])
+    for family in FAMILIES:
+        for explanation in family(k, names, tries[0]):
+            factor = _holds(explanation, tries)
+            if factor == 1:
+                return explanation.text
+            if factor is not None:
+                return f"{explanation.text}; and it is {_fraction(factor)} times that"
+    return _mask(hand, right)
+
+
+def _holds(explanation: Explanation, tries: Sequence[Try], simple: bool = False) -> float | None:
+    """The constant factor between the sides, or None if they differ or it could be by chance.
+
+    Whatever is tried, a number is some multiple of another number: a factor that is no fraction
+    of small whole numbers wants at least three different values, and so does a local derivative.
+    """
+    factor, values, local = None, [], []
+    for t in tries:
+        with np.errstate(all="ignore"):
+            try:
+                found, expected = explanation.sides(t)
+            except Exception:  # the user's backward may refuse other residuals
+                return None
+            size = np.abs(expected).max(initial=0)
+            if not (np.isfinite(size) and size > 0 and np.isfinite(found).all()):
+                return None
+            if factor is None:
+                largest = np.unravel_index(np.abs(expected).argmax(), expected.shape)
+                factor = _named(float(found[largest] / expected[largest]))
+            if not np.abs(found - factor * expected).max() <= EXACT * abs(factor) * size:
+                return None
+            values.append(expected / max(np.abs(d).max() for d in t.d_outputs))
+            if explanation.factor is not None:
+                local.append(explanation.factor(t))
+    if factor is None or factor == 0:
+        return None
+    whole = Fraction(factor).limit_denominator(LARGEST_WHOLE)
+    if simple:
+        named = (
+            abs(float(whole) - factor) < 1e-12 and min(abs(whole.numerator), whole.denominator) <= 2
+        )
+        return factor if named or _different(values) >= 3 else None
+    if abs(factor) not in (0.5, 1, 2):
+        return None
+    if explanation.factor is None:
+        return factor
+    varies = any(np.ptp(np.asarray(a)) > 0 for a in local)
+    return factor if varies and _different(values) >= 3 else None
+
+
+def _named(factor: float) -> float:
+    """The fraction of whole numbers that a factor is, but for rounding; itself if it is none."""
+    if not np.isfinite(factor):
+        return 0.0
+    near = float(Fraction(factor).limit_denominator(LARGEST_WHOLE))
+    return near if abs(near - factor) <= 1e-10 * abs(factor) else factor
+
+
+def _different(arrays: list[np.ndarray]) -> int:
+    values = np.concatenate([np.abs(a).reshape(-1) for a in arrays])
+    return len({f"{v:.6e}" for v in values if np.isfinite(v)} - {f"{0:.6e}"})
+
+
+def _constant(factor: float, k: int, names: list[str], t: Try) -> str:
+    if factor == -1:
+        return "the sign is wrong: -1 times what it should be"
+    text = f"{_fraction(factor)} times what it should be"
+    n = Fraction(abs(factor)).limit_denominator(LARGEST_WHOLE)
+    if 1 in (n.numerator, n.denominator):
+        for name, axes, size in _sizes(k, names, t):
+            if size == 1 / n:
+                return f"{text}: a mean over {axes} of {name} (n = {size}) for a sum?"
+            if size == n:
+                return f"{text}: a sum over {axes} of {name} (n = {size}) for a mean?"
+    return text
+
+
+def _sizes(k: int, names: list[str], t: Try):
+    arrays = list(zip(t.output_names, t.d_outputs, strict=True))
+    arrays += [(name, t.right[i]) for i, name in sorted(enumerate(names), key=lambda x: x[0] != k)]
+    found = [
+        (name, axes_text(axes), int(np.prod([array.shape[a] for a in axes])))
+        for name, array in arrays
+        for axes in subsets(list(range(array.ndim)))
+    ]
+    return sorted(found, key=lambda x: x[1].startswith("axes"))
+
+
+def _fraction(factor: float) -> str:
+    near = Fraction(factor).limit_denominator(LARGEST_WHOLE)
+    return str(near) if float(near) == factor else f"{factor:.6g}"
+
+
+def _mask(hand: list[np.ndarray], right: list[np.ndarray]) -> str | None:
+    agree, zero, wanted_zero = (np.ones(hand[0].shape, bool) for _ in range(3))
+    nonzero = np.zeros(hand[0].shape, bool)
+    for h, r in zip(hand, right, strict=True):
+        agree &= np.abs(h - r) <= EXACT * np.abs(r).max()
+        zero &= h == 0
+        wanted_zero &= np.abs(r) <= EXACT * np.abs(r).max()
+        nonzero |= r != 0
+    if not np.any(agree & nonzero & ~wanted_zero):
+        return None
+    count = f"right at {agree.sum()} of {agree.size} entries"
+    if np.all(agree | zero):
+        return f"{count}, zero at the others: right up to a mask"
+    if np.all(agree | wanted_zero):
+        return f"{count}, the others should be zero: right up to a mask"
+    if 2 * agree.sum() >= agree.size:
+        wrong = [str(tuple(map(int, i))) for i in itertools.islice(np.argwhere(~agree), 3)]
+        more = ", ..." if (~agree).sum() > 3 else ""
+        return f"{count}, wrong at {', '.join(wrong)}{more}"
+    return None

@@ -1,0 +1,105 @@
+"""Central differences of a forward: its derivatives without any rule, and where it has none."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dl_jax.backprop.derivation import Arrays
+
+DIRECTIONS = 32
+"""Steps into at most so many directions: of single entries, or of groups of them."""
+STEPS = (1.0, 0.05)
+"""Two sizes of steps: the smaller where the function bends fast, the larger for few roundings."""
+KINK = 1e-3
+"""What the slopes on both sides may differ by, relative to the largest; it shrinks without kink."""
+
+
+class Differences(NamedTuple):
+    """Derivatives of the outputs along some directions of an input.
+
+    Attributes:
+        directions: `[g, *input]`; no entry is in two of them, each entry in one.
+        central: for each size of step and output `[g, *output]`, `(f(x + h v) - f(x - h v)) / 2h`.
+        bends: for the same `(f(x + h v) - 2 f(x) + f(x - h v)) / h`, the slopes' difference.
+        floor: a scale below which a derivative is rounding.
+    """
+
+    directions: np.ndarray
+    central: list[Arrays]
+    bends: list[Arrays]
+    floor: float
+
+    def error(self, gradient: np.ndarray, d_outputs: Arrays) -> np.ndarray:
+        """Return the error of a gradient along each direction, relative to the largest."""
+        axes = tuple(range(1, self.directions.ndim))
+        found = (self.directions * gradient).sum(axes)
+        errors = [np.abs(found - _pulled(c, d_outputs)) for c in self.central]
+        return np.min(errors, 0) / self._scale(d_outputs)
+
+    def kinks(self, d_outputs: Arrays) -> np.ndarray:
+        """Return for each direction whether the slopes on both sides differ, however small h."""
+        far, near = (np.abs(_pulled(b, d_outputs)) for b in self.bends)
+        return (near > KINK * self._scale(d_outputs)) & (near > 0.5 * far)
+
+    def _scale(self, d_outputs: Arrays) -> float:
+        largest = min(np.abs(_pulled(c, d_outputs)).max(initial=0) for c in self.central)
+        return max(float(largest), self.floor * _largest(d_outputs), 1e-300)
+
+
+def differences(
+    f: Callable[[list[jax.Array]], list[jax.Array]], arrays: Arrays, which: int
+) -> Differences:
+    """Return differences of f along directions of one of its inputs.
+
+    `h = u^(1/3)`, where the error of the formula, h^2, is as large as that of rounding, u / h.
+    Where an input has many entries, groups of them move together, with random signs.
+
+    Args:
+        f: from floating leaves to floating leaves.
+        arrays: where.
+        which: of the leaves moves.
+    """
+    x = arrays[which]
+    count = min(x.size, DIRECTIONS)
+    rng = np.random.default_rng(0)
+    group = rng.permutation(x.size) % max(count, 1)
+    steps = rng.choice([-1, 1], x.size) * np.maximum(1, np.abs(x.reshape(-1)))
+    directions = np.where(group == np.arange(count)[:, None], steps, 0)
+    directions = directions / np.sqrt(np.maximum(1, np.bincount(group, minlength=count)))[:, None]
+    directions = directions.reshape(count, *x.shape)
+
+    def at(moved: jax.Array) -> list[jax.Array]:
+        return f([*map(jnp.asarray, arrays[:which]), moved, *map(jnp.asarray, arrays[which + 1 :])])
+
+    h = float(np.cbrt(np.finfo(np.float64).eps))
+    here = [np.asarray(y)[None] for y in at(jnp.asarray(x))]
+    central, bends = [], []
+    for step in (h * s for s in STEPS):
+        up, down = _each(at, x + step * directions), _each(at, x - step * directions)
+        central.append([(u - d) / (2 * step) for u, d in zip(up, down, strict=True)])
+        bends.append([(u - 2 * y + d) / step for u, y, d in zip(up, here, down, strict=True)])
+    return Differences(directions, central, bends, 1e-3 * _largest(here))
+
+
+def _each(at: Callable[[jax.Array], list[jax.Array]], points: np.ndarray) -> Arrays:
+    try:
+        found = jax.vmap(at)(jnp.asarray(points))
+    except Exception:  # a forward may look at its values, in an `if`, which vmap has none of
+        each = [at(jnp.asarray(point)) for point in points]
+        found = [np.stack(leaves) for leaves in zip(*each, strict=True)]
+    return [np.asarray(leaf) for leaf in found]
+
+
+def _pulled(tangents: Arrays, d_outputs: Arrays) -> np.ndarray:
+    count = len(tangents[0])
+    found = np.zeros(count)
+    for tangent, d_output in zip(tangents, d_outputs, strict=True):
+        found = found + (tangent * d_output[None]).reshape(count, d_output.size).sum(1)
+    return found
+
+
+def _largest(arrays: Arrays) -> float:
+    return max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)

@@ -30,14 +30,15 @@ class Rule(NamedTuple):
 
 
 def _activations() -> dict[str, Rule]:
-    a, each = activations, cases.elementwise
+    a, each = activations, cases.activation_case
     relu = each(a.relu_fwd, lambda z: jnp.where(z > 0, z, 0), distinct)
+    softmax = each(a.softmax_fwd, cases.softmax, low=2)
     return {
         "sigmoid": Rule("Sigmoid Function", a.sigmoid_bwd, each(a.sigmoid_fwd, cases.sigmoid)),
         "tanh": Rule("Tanh", a.tanh_bwd, each(a.tanh_fwd, cases.tanh)),
         "tanh_from_sigmoid": Rule("Tanh", a.tanh_from_sigmoid, cases.identity_case),
         "relu": Rule("Restricted linear unit (ReLU)", a.relu_bwd, relu),
-        "softmax": Rule("Softmax", a.softmax_bwd, each(a.softmax_fwd, cases.softmax)),
+        "softmax": Rule("Softmax", a.softmax_bwd, softmax),
         "softmax_jacobian": Rule("Softmax", a.softmax_jacobian, cases.jacobian_case),
     }
 

@@ -55,6 +55,13 @@ def test_a_softmax_does_not_learn_from_what_all_its_outputs_share():
     close(bp.softmax_bwd(Y, jnp.full((1, 3), 5.0))[0], np.zeros((1, 3)))
 
 
+def test_a_softmax_of_one_class_is_always_one_and_learns_nothing():
+    y, way = bp.softmax_fwd(jnp.array([[-3.0], [5.0]]))
+    assert y.tolist() == [[1], [1]]
+    assert bp.softmax_bwd(way, jnp.array([[2.0], [7.0]]))[0].tolist() == [[0], [0]]
+    assert bp.softmax_jacobian(y).tolist() == [[[0]], [[0]]]
+
+
 def test_the_examples_of_a_softmax_do_not_touch():
     y = jnp.concatenate([Y, Y])
     (d_z,) = bp.softmax_bwd(y, jnp.array([[0.0, 0, 0], [1, 0, 0]]))

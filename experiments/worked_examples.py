@@ -14,13 +14,16 @@ from pathlib import Path
 from types import ModuleType
 
 from dl_jax import report
-from experiments import activation_functions
+from experiments import activation_functions, delta_rule, learning_rate, softmax
 from experiments.options import Output, command, main
 from experiments.record import Record
 from experiments.together import run_together
 
 EXAMPLES: dict[str, ModuleType] = {
     "activation_functions": activation_functions,
+    "softmax": softmax,
+    "delta_rule": delta_rule,
+    "learning_rate": learning_rate,
 }
 """In the lecture's order, each with a `Config` and a `run`."""
 

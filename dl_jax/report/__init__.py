@@ -12,6 +12,7 @@ from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.page import write_index, write_page
 from dl_jax.report.picture import Picture
 from dl_jax.report.plots import plot_confusion, plot_history, plot_predictions
+from dl_jax.report.probabilities import plot_jacobian, plot_probabilities
 from dl_jax.report.result import (
     Data,
     Direction,
@@ -64,7 +65,9 @@ __all__ = [
     "plot_grids",
     "plot_history",
     "plot_loss_curves",
+    "plot_jacobian",
     "plot_predictions",
+    "plot_probabilities",
     "plot_weights",
     "print_results",
     "rows_text",

@@ -115,18 +115,18 @@ def plot_weights(
             f"got {weights.shape} and {hidden.shape}"
         )
     steps = np.arange(len(errors))
-    weights = np.where(np.isfinite(weights), weights, np.nan)
+    weights = np.where(np.isfinite(weights), weights, np.nan).astype(float)
     found = "; ".join(
         f"{name} = {w:.4g}" for name, w in zip(names, weights[-1].tolist(), strict=True)
-    )
+    ).replace("-", "−")
 
     def draw(figure: "Figure", theme: Theme) -> None:
         from matplotlib.ticker import MaxNLocator
 
         left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
         colours = (theme.blue, theme.red, theme.ink)
-        places = _apart(hidden, 0.09 * float(np.nanmax([*weights.ravel(), *hidden])
-                                            - np.nanmin([*weights.ravel(), *hidden])))  # fmt: skip
+        shown = [*weights[np.isfinite(weights)], *hidden]
+        places = _apart(hidden, 0.09 * float(np.ptp(shown)))
         for k, (name, colour) in enumerate(zip(names, colours, strict=False)):
             left.axhline(hidden[k], color=colour, linewidth=1.2, linestyle=(0, (1, 2.5)))
             left.plot(steps, weights[:, k], color=colour, linewidth=2.4)
@@ -138,18 +138,19 @@ def plot_weights(
         right.plot(steps, np.where(np.isfinite(errors) & (errors > 0), errors, np.nan),
                    color=theme.muted, linewidth=2.4)  # fmt: skip
         right.set_yscale("log")
+        right.yaxis.set_major_formatter(lambda e, _: f"10{_power(round(np.log10(e)))}")
         for axes in (left, right):
             axes.set_xlabel("Step")
             axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
             axes.grid(axis="y")
             axes.set_axisbelow(True)
-            axes.minorticks_off()
+            axes.yaxis.minorticks_off()
             axes.tick_params(length=0)
             axes.spines["left"].set_visible(False)
         figure.suptitle(title, x=0.012, ha="left", fontsize=12, fontweight="bold")
 
     save_picture(path, (5.0, 3.1), draw)
-    story = f"E falls from {errors[0]:.4g} to {errors[-1]:.4g} in {len(errors) - 1} steps"
+    story = f"E goes from {errors[0]:.4g} to {errors[-1]:.4g} in {len(errors) - 1} steps"
     return Picture(
         path,
         f"{title}: weights and error against steps. At the end {found}; {story}.",
@@ -166,6 +167,11 @@ def _numbered(walk: np.ndarray, heights: np.ndarray, minimum: float) -> list[tup
         if all(abs(heights[k] - heights[j]) > room for j, other in chosen if other == side):
             chosen.append((k, side))
     return chosen
+
+
+def _power(exponent: int) -> str:
+    """The exponent as a superscript: a formula's font would not be the picture's."""
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _apart(values: np.ndarray, distance: float) -> np.ndarray:

@@ -8,10 +8,11 @@ def format_number(value: Any) -> str:
     """A number with as many digits as mean something, or `str(value)` for anything else.
 
     Whole numbers are grouped: `34,826`. Others have four decimals below 10, so that
-    accuracies line up, and fewer the larger they are; tiny ones are in powers of ten.
+    accuracies line up, and fewer the larger they are; tiny ones are in powers of ten, and what
+    is exactly 0 says so.
 
-    >>> [format_number(x) for x in (34826, 0.9911, 12.345, 1234.5, 2e-05, None)]
-    ['34,826', '0.9911', '12.35', '1,234', '2.00e-05', '–']
+    >>> [format_number(x) for x in (34826, 0.9911, 12.345, 1234.5, 2e-05, 0.0, None)]
+    ['34,826', '0.9911', '12.35', '1,234', '2.00e-05', '0', '–']
     """
     if value is None:
         return "–"
@@ -26,7 +27,9 @@ def format_number(value: Any) -> str:
     size = abs(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    if 0 < size < 5e-4:
+    if size == 0:
+        return "0"
+    if size < 5e-4:
         return f"{value:.2e}"
     decimals = 4 if size < 9.99995 else 2 if size < 99.995 else 1 if size < 999.95 else 0
     return f"{value:,.{decimals}f}"

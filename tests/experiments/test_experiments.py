@@ -1,5 +1,6 @@
 """The experiments end to end on embedded data, and what they leave when something goes wrong."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -9,8 +10,16 @@ import numpy as np
 import pytest
 
 from dl_jax import data
+from dl_jax.backprop import layers
 from dl_jax.train import Examples
-from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn, perceptron, reproduce
+from experiments import (
+    fashion_mnist_mlp,
+    hand_gradients,
+    imdb_reviews,
+    mnist_cnn,
+    perceptron,
+    reproduce,
+)
 from experiments import sources as sources_module
 from experiments.options import Options, command, main
 from experiments.sources import examples, held_out, obtain
@@ -49,6 +58,40 @@ def test_an_experiment_leaves_a_run_folder(name, folder, capsys):
     assert ("was asked for embedded data" in page) == (name != "perceptron")
     assert (run / "history.png").read_bytes().startswith(b"\x89PNG")
     assert f"runs/{name}-1" in capsys.readouterr().out
+
+
+def test_gradients_by_hand_train_the_same_network(folder):
+    experiment, config = RUNS["fashion_mnist_mlp"]
+    automatic = experiment.run(config).result
+    by_hand = experiment.run(dataclasses.replace(config, gradients="hand")).result
+    assert by_hand["command"].endswith("--gradients hand")
+    assert "gradients" not in by_hand["description"]  # the lecture's settings still
+    for one, other in zip(automatic["history"], by_hand["history"], strict=True):
+        # Some dozen steps of float32, each of which rounds by 6e-8.
+        assert one["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
+
+
+def test_a_broken_derivation_does_not_train_the_same_network(folder, monkeypatch):
+    def forgetful(residuals, d_z):
+        return d_z @ residuals[1].T, residuals[0].T @ d_z / 2, d_z.sum(0)
+
+    monkeypatch.setattr(layers, "dense_bwd", forgetful)
+    monkeypatch.setattr(hand_gradients, "NETWORKS", {"mlp": ("fashion_mnist", fashion_mnist_mlp)})
+    result = hand_gradients.run(hand_gradients.Config("embedded")).result
+    assert result["figures"][0]["verdict"] == "missed"
+
+
+def test_both_ways_to_gradients_are_one_loss_curve(folder, monkeypatch):
+    networks = {
+        name: hand_gradients.NETWORKS[name] for name in ("fashion_mnist_mlp", "imdb_reviews")
+    }
+    monkeypatch.setattr(hand_gradients, "NETWORKS", networks)
+    record = hand_gradients.run(hand_gradients.Config("embedded", precision="float64"))
+    losses = [f for f in record.result["figures"] if "losses" in f["name"]]
+    assert [figure["verdict"] for figure in losses] == ["met", "met"]
+    assert [picture.path.name for picture in record.pictures] == [f"{n}.png" for n in networks]
+    (table,) = record.result["tables"]
+    assert [row[2] for row in table["rows"]] == [1437 // 32, 9000 // 512]  # whole batches
 
 
 def test_reproduce_is_a_page_of_all(folder, monkeypatch, capsys):

@@ -51,6 +51,9 @@ def value_and_grad(
     Returns:
         `((loss, logits), gradients)`, as `jax.value_and_grad(..., has_aux=True)` does; the
         gradients in the tree of the parameters.
+
+    Raises:
+        ValueError: if the parameters are not those of such a network.
     """
     logits, way = network.forward(params, inputs, key)
     E, loss_way = network.loss.forward(logits, targets)
@@ -69,7 +72,8 @@ def mlp(activation: Pair = RELU, loss: Pair = losses.MULTICLASS) -> Network:
     def forward(params, inputs, key=None):
         del key
         x, _ = layers.flatten_fwd(inputs)
-        return _dense_stack_fwd(activation, _in_order(params, "Dense"), x)
+        (dense,) = _in_order("mlp", params, "Dense")
+        return _dense_stack_fwd(activation, dense, x)
 
     def backward(way, d_logits):
         _, gradients = _dense_stack_bwd(activation, way, d_logits)
@@ -87,7 +91,7 @@ def bag_of_words_classifier(loss: Pair = losses.BINARY) -> Network:
 
     def forward(params, inputs, key=None):
         del key
-        first, *rest = _in_order(params, "Dense")
+        ((first, *rest),) = _in_order("bag_of_words_classifier", params, "Dense")
         z, words = layers.bag_of_words_fwd(inputs, first["kernel"])
         z = z + first["bias"][None, :]
         if not rest:
@@ -120,8 +124,11 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
     """
 
     def forward(params, inputs, key=None):
+        convs, (dense, *more) = _in_order("cnn", params, "Conv", "Dense")
+        if more:
+            raise ValueError(f"backprop.cnn: expected one dense layer, got {1 + len(more)}")
         x, blocks = inputs, []
-        for conv in _in_order(params, "Conv"):
+        for conv in convs:
             z, conv_way = images.conv_fwd(x, conv["kernel"], conv["bias"])
             y, relu = RELU.forward(z)
             x, pool = images.max_pool_fwd(y, window=(2, 2), strides=(2, 2))
@@ -131,7 +138,6 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
         if key is not None:
             key = jnp.asarray(_ModelStream().apply({}, rngs={"dropout": key}))
             x, mask = layers.dropout_fwd(x, key, rate=dropout_rate)
-        (dense,) = _in_order(params, "Dense")
         logits, dense_way = layers.dense_fwd(x, dense["kernel"], dense["bias"])
         return logits, (blocks, shape, mask, dense_way)
 
@@ -187,16 +193,25 @@ def _dense_stack_bwd(activation: Pair, way: list, d_z: jax.Array):
     return d_z, gradients
 
 
-def _in_order(params: Params, kind: str) -> list[Mapping[str, jax.Array]]:
-    """The parameters of `kind_0`, `kind_1`, ..., as Flax numbers its layers."""
-    count = sum(name.startswith(f"{kind}_") for name in params)
-    missing = [f"{kind}_{i}" for i in range(count) if f"{kind}_{i}" not in params]
-    if missing or not count:
+def _in_order(network: str, params: Params, *kinds: str) -> list[list[Mapping[str, jax.Array]]]:
+    """For each kind, the parameters of `kind_0`, `kind_1`, ..., as Flax numbers its layers.
+
+    Anything else in the tree is an error: it would get no gradient, and nobody would hear of it.
+    """
+    count = {kind: sum(name.startswith(f"{kind}_") for name in params) for kind in kinds}
+    names = [[f"{kind}_{i}" for i in range(count[kind])] for kind in kinds]
+    if not all(names) or set().union(*names) != set(params):
+        expected = " and ".join(f"{kind}_0, {kind}_1, ..." for kind in kinds)
         raise ValueError(
-            f"backprop: expected parameters {kind}_0, {kind}_1, ... as Flax names them, "
-            f"got {', '.join(params)}"
+            f"backprop.{network}: expected parameters {expected} as Flax names them, "
+            f"got {', '.join(params) or 'none'}"
         )
-    return [params[f"{kind}_{i}"] for i in range(count)]
+    for name, layer in params.items():
+        if set(layer) != {"kernel", "bias"}:
+            raise ValueError(
+                f"backprop.{network}: expected kernel and bias in {name}, got {', '.join(layer)}"
+            )
+    return [[params[name] for name in of_a_kind] for of_a_kind in names]
 
 
 def _by_name(kind: str, gradients: list) -> dict[str, dict[str, jax.Array]]:

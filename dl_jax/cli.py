@@ -1,4 +1,4 @@
-"""The command line: `dl-jax data` and `dl-jax summary`."""
+"""The command line: `dl-jax data`, `dl-jax summary` and `dl-jax gradcheck`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, or 2 after bad input."""
+    """Run a command and return its exit code: 0, 1 for a failed check, 2 after bad input."""
     parser = argparse.ArgumentParser(
         prog="dl-jax", description="A lecture on deep learning as pure JAX functions."
     )
@@ -22,6 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     summary = commands.add_parser("summary", help="print a model's layers, shapes and parameters")
     summary.add_argument("model", metavar="MODEL")
     summary.set_defaults(run=_summary)
+
+    gradcheck = commands.add_parser(
+        "gradcheck", help="prove every hand-derived gradient, and that mistakes are caught"
+    )
+    gradcheck.add_argument("--rule", nargs="+", action="extend", default=[], metavar="NAME")
+    gradcheck.add_argument("--network", nargs="+", action="extend", default=[], metavar="NAME")
+    gradcheck.add_argument("--precision", choices=("float64", "float32"), default="float64")
+    gradcheck.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
+    gradcheck.set_defaults(run=_gradcheck)
 
     options = parser.parse_args(arguments)
     try:
@@ -62,27 +71,30 @@ def _data(options: argparse.Namespace) -> int:
 
 def _summary(options: argparse.Namespace) -> int:
     from dl_jax.models import create, entry, summarize
+    from dl_jax.report.table import format_table
 
     inputs = entry(options.model).inputs
     rows = summarize(create(options.model), inputs.shape, inputs.dtype)
-    table = [("Layer (type)", "Output shape", "Parameters", "FLOPs")]
-    for row in rows:
-        shape = ", ".join(map(str, row.output_shape))
-        table.append((row.layer, f"({shape})", f"{row.num_params:,}", f"{row.flops:,}"))
+    cells = [
+        (row.layer, f"({_list(row.output_shape)})", f"{row.num_params:,}", f"{row.flops:,}")
+        for row in rows
+    ]
     params, flops = sum(row.num_params for row in rows), sum(row.flops for row in rows)
-    table.append(("Total", "", f"{params:,}", f"{flops:,}"))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-
-    shape = ", ".join(map(str, inputs.shape))
-    print(f"{options.model}: one example of {inputs.dtype.name} ({shape})\n")
-    for number, cells in enumerate(table):
-        if number in (1, len(table) - 1):
-            print(rule)
-        words = [f"{c:<{w}}" for c, w in zip(cells[:2], widths[:2], strict=True)]
-        numbers = [f"{c:>{w}}" for c, w in zip(cells[2:], widths[2:], strict=True)]
-        print("  ".join(words + numbers))
+    total = ("Total", "", f"{params:,}", f"{flops:,}")
+    header = ("Layer (type)", "Output shape", "Parameters", "FLOPs")
+    print(f"{options.model}: one example of {inputs.dtype.name} ({_list(inputs.shape)})\n")
+    print(format_table(header, cells, numbers=(2, 3), footer=total))
     return 0
+
+
+def _list(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _gradcheck(options: argparse.Namespace) -> int:
+    from dl_jax.gradcheck.command import run
+
+    return run(options)
 
 
 if __name__ == "__main__":

@@ -115,10 +115,10 @@ def _learn(
         return w + change, (w, error(w), change, autodiff)
 
     history = jax.lax.scan(step, jnp.zeros(3), length=steps + 1)[1]
-    w, e, change, autodiff = map(np.asarray, history)
+    w, e, change, autodiff = history
     for quantity, value, bound, source in (
-        ("found weights, largest error", np.abs(w[-1] - hidden).max(), 1e-3, SLIDES[name]),
-        ("Δw against −ε ∂E/∂w", np.abs(change - autodiff).max(), 1e-6, "jax.grad"),
+        ("found weights, largest error", jnp.abs(w[-1] - hidden).max(), 1e-3, SLIDES[name]),
+        ("Δw against −ε ∂E/∂w", jnp.abs(change - autodiff).max(), 1e-6, "jax.grad"),
     ):
         record.add_figure(
             f"{name} neuron: {quantity}", float(value), expected=0.0, bound=bound, direction="<=",
@@ -134,7 +134,8 @@ def _learn(
     )  # fmt: skip
     title = f"The {name} neuron, ε = {rate:g}"
     path = record.folder / f"{name}.png"
-    record.pictures.append(report.plot_weights(w, e, np.asarray(hidden), path, title=title))
+    arrays = np.asarray(w), np.asarray(e), np.asarray(hidden)
+    record.pictures.append(report.plot_weights(*arrays, path, title=title))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ Digits = tuple[float, float, float, float, float, float, float, float, float, fl
 # P(y = i | x) = softmax_i(W x + b), with three classes and numbers for mental arithmetic.
 W = np.array([[0, 1], [1, 0], [1, -1]], np.float32)
 B = np.array([0, 0, 1], np.float32)
-PROBABILITIES = "lecture, slide “Softmax”: Σ pᵢ = 1"
+SUM = "lecture, slide “Softmax”: Σ pᵢ = 1"
 STRENGTH = "lecture, slide “Softmax”: strong and weak predictions"
 DEPENDENCE = "lecture, slide “Softmax”: an output depends on all the others"
 
@@ -70,20 +70,26 @@ def run(config: Config) -> Record:
         jacobian = backprop.softmax_jacobian(y)
         autodiff = jax.jacobian(ops.softmax)(z)
         others = jnp.abs(jacobian)[~np.eye(len(y), dtype=bool)]
-        p, q = (float(p.max()) for p in predictions.values())
-        for name, value, expected, bound, direction, source in (
-            ("strong prediction, largest probability", p, 1.0, 0.9, ">=", STRENGTH),
-            ("weak prediction, largest probability", q, None, 0.5, "<=", STRENGTH),
-            ("sum of the probabilities, largest difference from 1", max(sums), 0.0, 1e-6, "<=",
-             PROBABILITIES),
-            ("smallest |∂yᵢ/∂zⱼ| with i ≠ j", float(others.min()), None, 1e-6, ">=", DEPENDENCE),
-            ("sums over a row of the Jacobian, largest", float(abs(jacobian.sum(1)).max()), 0.0,
-             1e-6, "<=", PROBABILITIES),
+        strong, weak = (float(p.max()) for p in predictions.values())
+        record.add_figure(
+            "strong prediction, largest probability", strong, expected=1.0, bound=0.9,
+            source=STRENGTH,
+        )  # fmt: skip
+        record.add_figure(
+            "weak prediction, largest probability", weak, bound=0.5, direction="<=",
+            source=STRENGTH,
+        )  # fmt: skip
+        record.add_figure(
+            "smallest |∂yᵢ/∂zⱼ| with i ≠ j", float(others.min()), bound=1e-6, source=DEPENDENCE
+        )
+        for name, value, source in (
+            ("sum of the probabilities, largest difference from 1", max(sums), SUM),
+            ("row of the Jacobian, largest sum", jnp.abs(jacobian.sum(1)).max(), SUM),
             ("yᵢ (δᵢⱼ − yⱼ) against jax.jacobian, largest difference",
-             float(jnp.abs(jacobian - autodiff).max()), 0.0, 1e-6, "<=", "jax.jacobian"),
+             jnp.abs(jacobian - autodiff).max(), "jax.jacobian"),
         ):  # fmt: skip
             record.add_figure(
-                name, value, expected=expected, bound=bound, direction=direction, source=source
+                name, float(value), expected=0.0, bound=1e-6, direction="<=", source=source
             )
         titled = {f"A {name} prediction": np.asarray(p) for name, p in predictions.items()}
         record.pictures += [

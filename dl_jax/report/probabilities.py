@@ -83,10 +83,10 @@ def plot_jacobian(jacobian: np.ndarray, path: Path) -> Picture:
         ends = [theme.red, theme.surface, theme.blue]
         colours = LinearSegmentedColormap.from_list("signs", ends)
         # The strongest cell stops short of the full colour, so that its number can be read.
-        reach = float(np.abs(jacobian).max()) / 0.55 or 1.0
+        reach = max(float(np.abs(jacobian).max()), 0.01) / 0.55
         axes.imshow(jacobian, cmap=colours, vmin=-reach, vmax=reach)
         for (i, j), value in np.ndenumerate(jacobian):
-            text = f"{value:+.3f}".replace("-", "−")
+            text = f"{value:+.3f}".replace("-", "−") if abs(value) >= 0.0005 else "≈ 0"
             axes.text(j, i, text, ha="center", va="center", fontsize=13)
         edges = np.arange(k + 1) - 0.5
         axes.hlines(edges, -0.5, k - 0.5, color=theme.surface, linewidth=3)

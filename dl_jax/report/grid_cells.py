@@ -39,8 +39,8 @@ class Grid(NamedTuple):
         title: above it.
         note: below it.
         windows: to be framed, the last on top.
-        tint: the colour that values far from 0 get: grey, or blue above and orange below 0.
-        padding: `[h, w]`, true where a cell is not of the image; shown darker.
+        tint: the colour that values far from 0 get: none, grey, or blue above and orange below 0.
+        padding: `[h, w]`, true where a cell is not of the image; shown grey.
         left_out: `[h, w]`, true where no window goes; shown hatched.
         numbers: whether the values are written.
     """
@@ -49,7 +49,7 @@ class Grid(NamedTuple):
     title: str = ""
     note: str = ""
     windows: Sequence[Window] = ()
-    tint: Literal["grey", "sign"] = "grey"
+    tint: Literal["none", "grey", "sign"] = "grey"
     padding: np.ndarray | None = None
     left_out: np.ndarray | None = None
     numbers: bool = True
@@ -82,7 +82,7 @@ def draw_grid(
         for i, j in np.argwhere(grid.left_out):
             corner = (left + cell * j, top + cell * i)
             axes.add_patch(Rectangle(corner, cell, cell, fill=False, hatch="////", linewidth=0,
-                                     edgecolor=theme.red, alpha=0.6))  # fmt: skip
+                                     edgecolor=theme.red, alpha=0.4))  # fmt: skip
     factors = _factors(grid)
     for window in grid.windows:
         corner = (left + cell * window.column, top + cell * window.row)
@@ -90,8 +90,8 @@ def draw_grid(
         colour = getattr(theme, window.colour)
         if window.height * window.width > 1:
             axes.add_patch(Rectangle(corner, *size, facecolor=colour, alpha=0.16, linewidth=0))
-        axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=2.4,
-                                 joinstyle="round", zorder=3))  # fmt: skip
+        frame = {"edgecolor": colour, "linewidth": min(2.4, 7 * cell), "joinstyle": "round"}
+        axes.add_patch(Rectangle(corner, *size, fill=False, zorder=3, **frame))
     texts = [[number_text(value) for value in row] for row in values]
     longest = max(len(text) for row in texts for text in row)
     size = 72 * cell * min(0.52, 0.82 / (0.6 * longest))
@@ -104,8 +104,9 @@ def draw_grid(
         up = 0.0 if factor is None else 0.13 * cell
         axes.text(x, y - up, texts[i][j], fontsize=size, color=colour, zorder=4, **style)
         if factor is not None:
+            small = 72 * cell * min(0.33, 1.3 / len(factor))
             axes.text(x + 0.44 * cell, y + 0.3 * cell, factor, ha="right", va="center",
-                      fontsize=72 * cell * min(0.33, 1.3 / len(factor)), color=theme.blue, zorder=4)  # fmt: skip
+                      fontsize=small, color=theme.blue, zorder=4)  # fmt: skip
     if grid.title:
         axes.text(left, top - 0.09, grid.title, fontsize=12, fontweight="bold", va="bottom")
     if grid.note:
@@ -132,10 +133,11 @@ def _fills(grid: Grid, theme: Theme) -> np.ndarray:
     if grid.tint == "sign":
         ends, strength = np.where(values[..., None] < 0, red, blue), 0.4
     else:
-        ends, strength = np.broadcast_to(grey, (*values.shape, 3)), 0.9
+        ends, strength = np.broadcast_to(grey, (*values.shape, 3)), 0.9 * (grid.tint == "grey")
     fills = paper + strength * share[..., None] * (ends - np.asarray(paper))
     if grid.padding is not None:
-        fills = np.where(np.asarray(grid.padding)[..., None], grey, fills)
+        shade = 0.75 * np.asarray(grey) + 0.25 * np.asarray(paper)  # the lines are still seen
+        fills = np.where(np.asarray(grid.padding)[..., None], shade, fills)
     return fills
 
 

@@ -1,6 +1,7 @@
 """Arrays side by side as grids of numbers: what a convolution or a pooling looks at."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,18 @@ from dl_jax.report.picture import Picture, Theme, save_picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH, _CELL = 5.8, 0.46  # inches: of the widest picture, and of the largest cell
+_WIDTH, _CELL = 5.8, 0.46  # inches: of the widest picture, and of its largest cell
 _MARGIN, _LINE = 0.1, 0.27  # inches: around everything, and of a line of text
 _LETTER = 0.112  # inches: what a letter of a title takes at most
 
 
 def plot_grids(
-    rows: Sequence[Sequence[Grid | str]], path: Path, *, alt: str, caption: str
+    rows: Sequence[Sequence[Grid | str]],
+    path: Path,
+    *,
+    alt: str,
+    caption: str,
+    largest_cell: float = _CELL,
 ) -> Picture:
     """Rows of grids; a text between two grids is written there, as `"="`.
 
@@ -29,6 +35,7 @@ def plot_grids(
         path: of the PNG.
         alt: what it shows, for those who do not see it.
         caption: what to look at.
+        largest_cell: in inches.
 
     Raises:
         ValueError: for a grid that has not two axes.
@@ -38,7 +45,7 @@ def plot_grids(
     for grid in (item for row in rows for item in row if not isinstance(item, str)):
         if np.ndim(grid.values) != 2:
             raise ValueError(f"grid: expected shape [h, w], got {np.shape(grid.values)}")
-    cell = _CELL
+    cell = largest_cell
     while cell > 0.05 and max(_width(row, cell) for row in rows) > _WIDTH - 2 * _MARGIN:
         cell *= 0.98
     heights = [_height(row, cell) for row in rows]
@@ -55,13 +62,13 @@ def plot_grids(
             titled = _LINE * any(not isinstance(item, str) and bool(item.title) for item in row)
             noted = _LINE * any(not isinstance(item, str) and bool(item.note) for item in row)
             middle, left = top + (titled + tall - noted) / 2, _MARGIN
-            for item in row:
+            for item, gap in zip(row, _gaps(row, cell), strict=True):
                 if isinstance(item, str):
                     place = left + _slot(item, cell) / 2
                     axes.text(place, middle, item, ha="center", va="center", fontsize=15)
                 else:
                     draw_grid(axes, theme, item, left, middle, cell)
-                left += _slot(item, cell) + _gap(row, cell)
+                left += _slot(item, cell) + gap
             top += tall + 0.6 * cell
 
     save_picture(path, (width, height), draw)
@@ -75,13 +82,14 @@ def _slot(item: Grid | str, cell: float) -> float:
     return max(cell * np.shape(item.values)[1], _LETTER * max(len(item.title), len(item.note)))
 
 
-def _gap(row: Sequence[Grid | str], cell: float) -> float:
-    """The width between two items of a row; less where texts part them."""
-    return 0.1 if any(isinstance(item, str) for item in row) else 0.9 * cell
+def _gaps(row: Sequence[Grid | str], cell: float) -> list[float]:
+    """The width behind each item of a row; less beside a text, and none behind the last."""
+    beside_text = [isinstance(a, str) or isinstance(b, str) for a, b in pairwise(row)]
+    return [0.1 if close else 0.9 * cell for close in beside_text] + [0.0]
 
 
 def _width(row: Sequence[Grid | str], cell: float) -> float:
-    return sum(_slot(item, cell) for item in row) + _gap(row, cell) * (len(row) - 1)
+    return sum(_slot(item, cell) for item in row) + sum(_gaps(row, cell))
 
 
 def _height(row: Sequence[Grid | str], cell: float) -> float:

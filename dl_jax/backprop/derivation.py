@@ -31,7 +31,7 @@ class Inputs(NamedTuple):
 
     def place(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Return the inputs with other values of the floating leaves."""
-        leaves = list(self.leaves)
+        leaves = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in self.leaves]
         for i, array in zip(self.moves, arrays, strict=True):
             leaves[i] = jnp.asarray(array)
         return self.tree.unflatten(leaves)
@@ -186,7 +186,7 @@ def _check_outputs(names: list[str], outputs: list[Any], floating: list[int]) ->
         found = ", ".join(map(describe, outputs)) or "nothing"
         raise ValueError(f"expected forward's output to have floating values; it is {found}")
     for i in floating:
-        if np.result_type(outputs[i]) != np.float64:
+        if not _is_float64(outputs[i]):
             raise TypeError(
                 f"expected forward's {names[i]} in float64, as its inputs are; it is "
                 f"{describe(outputs[i])}: a cast or a constant has made it so"
@@ -205,7 +205,7 @@ def _read_gradient(name: str, gradient: Any, x: np.ndarray) -> np.ndarray:
             f"the gradient of {name} has shape {np.shape(gradient)}, expected {x.shape} as "
             f"{name} has{_shape_hint(np.shape(gradient), x.shape)}"
         )
-    if not is_floating(gradient) or np.result_type(gradient) != np.float64:
+    if not _is_float64(gradient):
         raise TypeError(
             f"the gradient of {name} is {describe(gradient)}, expected float64: check calls with "
             "float64 values; take away a cast or give a constant the dtype of d_output"
@@ -262,6 +262,10 @@ def _flatten(name: str, tree: Any) -> tuple[list[str], list[Any], Any]:
 
 def _has_dtype(leaf: Any, kind: Any) -> bool:
     return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, kind)
+
+
+def _is_float64(leaf: Any) -> bool:
+    return isinstance(leaf, float) or _has_dtype(leaf, np.float64)
 
 
 def _is_none(leaf: Any) -> bool:

@@ -54,12 +54,12 @@ def _search(k: int, names: list[str], tries: Sequence[Try]) -> str | None:
     if constant is not None:
         return _constant(constant, k, names, tries[0])
     for family in FAMILIES:
-        for explanation in family(k, names, tries[0]):
+        for explanation in family(k, names, tries[-1]):
             factor = _holds(explanation, tries)
             if factor == 1:
                 return explanation.text
             if factor is not None:
-                return f"{explanation.text}; and it is {_fraction(factor)} times that"
+                return f"{explanation.text}; and {_fraction(factor)} times what it should be"
     return _mask(hand, right)
 
 
@@ -95,11 +95,11 @@ def _holds(explanation: Explanation, tries: Sequence[Try], simple: bool = False)
             abs(float(whole) - factor) < 1e-12 and min(abs(whole.numerator), whole.denominator) <= 2
         )
         return factor if named or _different(values) >= 3 else None
-    if abs(factor) not in (0.5, 1, 2):
+    if 1 not in (abs(whole.numerator), whole.denominator) or float(whole) != factor:
         return None
-    if explanation.factor is None:
+    if factor == 1 and explanation.factor is None:
         return factor
-    varies = any(np.ptp(np.asarray(a)) > 0 for a in local)
+    varies = explanation.factor is None or any(np.ptp(a) > 0 for a in local)
     return factor if varies and _different(values) >= 3 else None
 
 
@@ -143,7 +143,8 @@ def _sizes(k: int, names: list[str], t: Try):
 
 def _fraction(factor: float) -> str:
     near = Fraction(factor).limit_denominator(LARGEST_WHOLE)
-    return str(near) if float(near) == factor else f"{factor:.6g}"
+    simple = min(abs(near.numerator), near.denominator) <= 10
+    return str(near) if simple and float(near) == factor else f"{factor:.6g}"
 
 
 def _mask(hand: list[np.ndarray], right: list[np.ndarray]) -> str | None:

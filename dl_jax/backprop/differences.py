@@ -76,17 +76,23 @@ def differences(
 
     h = float(np.cbrt(np.finfo(np.float64).eps))
     here = [np.asarray(y)[None] for y in at(jnp.asarray(x))]
+    steps = h * np.array([s for s in STEPS for _ in range(2)]) * np.tile([1, -1], len(STEPS))
+    points = x + np.multiply.outer(steps, directions)
+    found = _each(at, points.reshape(len(steps) * count, *x.shape))
+    moved = [y.reshape(len(STEPS), 2, count, *y.shape[1:]) for y in found]
     central, bends = [], []
-    for step in (h * s for s in STEPS):
-        up, down = _each(at, x + step * directions), _each(at, x - step * directions)
-        central.append([(u - d) / (2 * step) for u, d in zip(up, down, strict=True)])
-        bends.append([(u - 2 * y + d) / step for u, y, d in zip(up, here, down, strict=True)])
+    for i, step in enumerate(steps[::2]):
+        central.append([(y[i, 0] - y[i, 1]) / (2 * step) for y in moved])
+        bends.append(
+            [(y[i, 0] - 2 * y0 + y[i, 1]) / step for y, y0 in zip(moved, here, strict=True)]
+        )
     return Differences(directions, central, bends, 1e-3 * _largest(here))
 
 
 def _each(at: Callable[[jax.Array], list[jax.Array]], points: np.ndarray) -> Arrays:
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     try:
-        found = jax.vmap(at)(jnp.asarray(points))
+        found = jax.jit(jax.vmap(at), compiler_options=options)(jnp.asarray(points))
     except Exception:  # a forward may look at its values, in an `if`, which vmap has none of
         each = [at(jnp.asarray(point)) for point in points]
         found = [np.stack(leaves) for leaves in zip(*each, strict=True)]

@@ -76,6 +76,23 @@ def moved_entries(k: int, names: list[str], sample: Try) -> Iterator[Explanation
     del names
     for text, move in moves(sample.right[k].shape):
         yield Explanation(text, lambda t, move=move: (t.hand[k], move(t.right[k])))
+    shape = sample.right[k].shape
+    for axis in [a for a, n in enumerate(shape) if n > 2]:
+        for step in (1, -1):
+            # What comes in at the edge is not known: the others tell.
+            head, tail = (np.arange(shape[axis])[s] for s in (slice(1, None), slice(None, -1)))
+            to, of = (head, tail) if step > 0 else (tail, head)
+            yield Explanation(
+                f"off by one along axis {axis} (shifted by {step})",
+                lambda t, a=axis, to=to, of=of: (t.hand[k].take(to, a), t.right[k].take(of, a)),
+            )
+    for name, output in zip(sample.output_names, sample.d_outputs, strict=True):
+        if output.size == np.prod(shape) and output.shape != shape:
+            yield Explanation(
+                f"reshaped from the shape of {name} in column-major order (order='F')",
+                lambda t, s=output.shape: (
+                    t.hand[k], t.right[k].reshape(s).reshape(shape, order="F")),
+            )  # fmt: skip
 
 
 def local_derivative(k: int, names: list[str], sample: Try) -> Iterator[Explanation]:
@@ -230,8 +247,9 @@ def _diagonal(t: Try, k: int) -> np.ndarray:
 def _factors(
     sample: Try, shape: tuple[int, ...]
 ) -> Iterator[tuple[str, Callable[[Try], np.ndarray]]]:
-    for name, spread in _spreads(sample, shape):
-        for text, g in FACTORS:
+    spreads = list(_spreads(sample, shape))
+    for text, g in FACTORS:
+        for name, spread in spreads:
             yield f"{text} with y = {name}", lambda t, g=g, s=spread: g(s(t))
 
 

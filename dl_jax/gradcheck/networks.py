@@ -78,7 +78,10 @@ def check_network(name: str, precision: Precision = "float64", seed: int = 0) ->
     network, objective = NETWORKS[name]
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        program = jax.jit(partial(evaluate, model, network, objective, precision))
+        # Not optimised on a CPU: it runs once, and compiling it is most of the time.
+        options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+        function = partial(evaluate, model, network, objective, precision)
+        program = jax.jit(function, compiler_options=options)
 
         def attempt() -> tuple[Any, Evaluated]:
             params, *examples = _draw(model, example, rng, grid=precision == "float32")

@@ -96,8 +96,8 @@ def learn(
 
     @jax.jit
     def train(params: Params) -> jax.Array:
-        (params, _), _ = jax.lax.scan(step, (params, optimizer.init(params)), length=steps)
-        return network(params, images.reshape(-1, SIDE, SIDE, 1)) > 0
+        (trained, _), _ = jax.lax.scan(step, (params, optimizer.init(params)), length=steps)
+        return network(trained, images.reshape(-1, SIDE, SIDE, 1)) > 0
 
     right = np.asarray(train(params)).reshape(targets.shape) == targets
     num_params = sum(p.size for p in params.values())

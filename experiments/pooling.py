@@ -56,21 +56,20 @@ def run(config: Config) -> Record:
         "pooling their mean; the gradient goes back to that largest number, or to all of them.",
     ) as record:
         x = jnp.asarray(IMAGE)[None, :, :, None]
-        geometry = {"window": (config.window,) * 2, "strides": (config.stride,) * 2}
-        (largest, max_way), (mean, avg_way) = (
-            pool(x, **geometry) for pool in (backprop.max_pool_fwd, backprop.avg_pool_fwd)
-        )
+        window, strides = (config.window, config.window), (config.stride, config.stride)
+        largest, max_way = backprop.max_pool_fwd(x, window=window, strides=strides)
+        mean, avg_way = backprop.avg_pool_fwd(x, window=window, strides=strides)
         ones = jnp.ones_like(largest)
-        (d_max,) = backprop.max_pool_bwd(max_way, ones, **geometry)
-        (d_avg,) = backprop.avg_pool_bwd(avg_way, ones, **geometry)
+        (d_max,) = backprop.max_pool_bwd(max_way, ones, window=window, strides=strides)
+        (d_avg,) = backprop.avg_pool_bwd(avg_way, ones, window=window, strides=strides)
         # Which pixel each window's gradient goes to: the derivation itself tells.
-        one_window = jax.vmap(partial(backprop.max_pool_bwd, max_way, **geometry))
-        (places,) = one_window(jnp.eye(ones.size).reshape(-1, *ones.shape))
+        one = partial(backprop.max_pool_bwd, max_way, window=window, strides=strides)
+        (places,) = jax.vmap(one)(jnp.eye(ones.size).reshape(-1, *ones.shape))
 
         maxima, means = np.asarray(largest)[0, :, :, 0], np.asarray(mean)[0, :, :, 0]
         if maxima.shape == MAXIMA.shape:
             record.add_figure(
-                "max pooling against the slide’s map, largest difference",
+                "max pooling, off the slide’s map by",
                 float(np.abs(maxima - MAXIMA).max()),
                 expected=0.0, bound=0.0, direction="<=", source="lecture, slide “Pooling”",
             )  # fmt: skip
@@ -78,9 +77,9 @@ def run(config: Config) -> Record:
             ("max pooling", d_max, ops.max_pool),
             ("average pooling", d_avg, ops.avg_pool),
         ):
-            autodiff = jax.grad(lambda x, pool=pool: pool(x, *geometry.values()).sum())(x)
+            autodiff = jax.grad(lambda x, pool=pool: pool(x, window, strides).sum())(x)
             record.add_figure(
-                f"gradient of {name} against jax.grad, largest difference",
+                f"gradient of {name}, off jax.grad’s by",
                 float(jnp.abs(d_x - autodiff).max()),
                 expected=0.0, bound=1e-6, direction="<=", source="jax.grad",
             )  # fmt: skip

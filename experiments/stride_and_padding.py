@@ -63,7 +63,7 @@ def run(config: Config) -> Record:
     ) as record:
         padded = np.pad(IMAGE, config.padding)
         record.add_figure(
-            "padded image’s side against the slide’s 6, difference",
+            "padded side, off 6 by",
             float(abs(len(padded) - 6)),
             expected=0.0, bound=0.0, direction="<=", source="lecture, slide “Stride & Padding”",
         )  # fmt: skip
@@ -102,7 +102,7 @@ def _add_sides(record: Record, config: Config) -> None:
     caption = f"A 5 × 5 image and a {size} × {size} kernel; 2P is the sum of both paddings"
     record.add_table(caption, columns, rows)
     record.add_figure(
-        "outputs’ sides against the formula, largest difference",
+        "output sides, off the formula by",
         float(max(differences)),
         expected=0.0, bound=0.0, direction="<=",
         source="lecture, slide “Output Size in Convolutional Layer”",
@@ -132,7 +132,7 @@ def _add_alexnet(record: Record) -> None:
     ):
         *_, made, formula = layers[layer]
         record.add_figure(
-            f"AlexNet, {layer.lower()}, side against the slide’s {side}, difference",
+            f"AlexNet, {layer.lower()}, off {side} by",
             float(max(abs(made - side), abs(formula - side))),
             expected=0.0, bound=0.0, direction="<=", source=f"lecture, slide “{slide}”",
         )  # fmt: skip

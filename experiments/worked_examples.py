@@ -14,7 +14,16 @@ from pathlib import Path
 from types import ModuleType
 
 from dl_jax import report
-from experiments import activation_functions, delta_rule, learning_rate, softmax
+from experiments import (
+    activation_functions,
+    convolution_kernel,
+    delta_rule,
+    flatten_or_convolve,
+    learning_rate,
+    pooling,
+    softmax,
+    stride_and_padding,
+)
 from experiments.options import Output, command, main
 from experiments.record import Record
 from experiments.together import run_together
@@ -24,6 +33,10 @@ EXAMPLES: dict[str, ModuleType] = {
     "softmax": softmax,
     "delta_rule": delta_rule,
     "learning_rate": learning_rate,
+    "flatten_or_convolve": flatten_or_convolve,
+    "convolution_kernel": convolution_kernel,
+    "stride_and_padding": stride_and_padding,
+    "pooling": pooling,
 }
 """In the lecture's order, each with a `Config` and a `run`."""
 

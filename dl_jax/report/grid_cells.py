@@ -1,7 +1,7 @@
 """One array as a grid of numbers, with windows set apart."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsFloat
 
 import numpy as np
 
@@ -141,18 +141,18 @@ def _fills(grid: Grid, theme: Theme) -> np.ndarray:
     return fills
 
 
-def number_text(value: float) -> str:
+def number_text(value: SupportsFloat) -> str:
     """A number in as few letters as a cell has room for: at most two decimals.
 
     >>> [number_text(x) for x in (4.0, -0.5, 5 / 3, 0.001, 12345.6)]
     ['4', '−0.5', '1.67', '1e−03', '1.23e+04']
     """
-    value = float(value)
-    if not np.isfinite(value):
-        return "NaN" if np.isnan(value) else "∞" if value > 0 else "−∞"
-    text = f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) < 1000 else f"{value:.3g}"
-    if value and float(text) == 0:
-        text = f"{value:.0e}"
+    x = float(value)
+    if not np.isfinite(x):
+        return "NaN" if np.isnan(x) else "∞" if x > 0 else "−∞"
+    text = f"{x:.2f}".rstrip("0").rstrip(".") if abs(x) < 1000 else f"{x:.3g}"
+    if x and float(text) == 0:
+        text = f"{x:.0e}"
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 

@@ -130,7 +130,7 @@ def test_a_pattern_that_stays_changes_nothing(folder):
     flatten_or_convolve.run(flatten_or_convolve.Config(right=0))
     result = result_of("flatten_or_convolve", folder)
     assert figure(result, "that change") == 0
-    assert figure(result, "moved then convolved") == 0
+    assert figure(result, "off the reverse") == 0
 
 
 REFUSED = [

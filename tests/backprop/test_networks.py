@@ -58,7 +58,7 @@ CASES = {
         BagOfWords(features, 8), losses.BINARY, bp.bag_of_words_classifier(), texts, 40,
     ) for features in ((1,), (8, 1), (4, 3, 1))},
 }  # fmt: skip
-ALL = [(name, False) for name in CASES] + [("cnn of 1", True), ("cnn of 2", True)]
+ALL = [(name, False) for name in CASES] + [("cnn of 2", True)]
 
 
 def made(name, n=6):
@@ -149,12 +149,9 @@ def test_the_hand_derivation_drops_what_the_module_drops():
     np.testing.assert_allclose(without, np.full((4, 3), 81.0))
 
 
-TRAINED = ["mlp of 3", "cnn of 1", "bag of words of 2"]
-
-
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", ["cnn of 1", "bag of words of 2"])
 def test_an_epoch_by_hand_is_an_epoch_with_autodiff_in_float32(name):
-    model, objective, network, inputs, targets, *_ = made(name, n=22)
+    model, objective, network, inputs, targets, *_ = made(name, n=18)
     train = Examples(*cast((inputs, targets), jnp.float32))
 
     def run(**how):
@@ -166,10 +163,10 @@ def test_an_epoch_by_hand_is_an_epoch_with_autodiff_in_float32(name):
     plain, by_hand = run(), run(by_hand=network)
     np.testing.assert_allclose(by_hand.history[0]["loss"], plain.history[0]["loss"], rtol=1e-4)
     chex.assert_trees_all_close(by_hand.state, plain.state, rtol=1e-4, atol=1e-5)
-    assert int(by_hand.state.step) == 4
+    assert int(by_hand.state.step) == 3
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", ["mlp of 3", "cnn of 1", "bag of words of 2"])
 def test_twenty_steps_by_hand_are_those_with_autodiff_in_float64(name):
     model, objective, network, inputs, targets, params, _ = made(name)
     optimizer = optax.adam(1e-2)
@@ -179,13 +176,13 @@ def test_twenty_steps_by_hand_are_those_with_autodiff_in_float64(name):
         start = dataclasses.replace(start, params=params, opt_state=optimizer.init(params))
         batch, noise = Examples(inputs, targets), jax.random.key(1)
 
-        def run(by_hand):
+        def run(how):
             def step(state, _):
-                return train_step(model, objective, optimizer, state, batch, noise, by_hand)
+                return train_step(model, objective, optimizer, state, batch, noise, how)
 
-            return once(lambda state: jax.lax.scan(step, state, length=20))(start)
+            return jax.lax.scan(step, start, length=20)
 
-        (plain, rows), (by_hand, rows_by_hand) = run(None), run(network)
+        (plain, rows), (by_hand, rows_by_hand) = once(lambda: (run(None), run(network)))()
         chex.assert_trees_all_equal_shapes_and_dtypes(by_hand, plain)
         chex.assert_trees_all_close(by_hand.params, plain.params, rtol=1e-10, atol=1e-10)
         np.testing.assert_allclose(rows_by_hand["loss"], rows["loss"], rtol=1e-6)  # of float32
@@ -211,7 +208,7 @@ def test_an_ensemble_trains_by_hand():
     data = Data(Examples(*cast((inputs, targets), jnp.float32)))
     keys = jax.random.split(jax.random.key(0), 2)
     plain, by_hand = (
-        jax.vmap(make_train(model, objective, optax.sgd(0.1), data, Schedule(2, 5), by))(keys)
+        jax.vmap(make_train(model, objective, optax.sgd(0.1), data, Schedule(2, 6), by))(keys)
         for by in (None, network)
     )
     chex.assert_trees_all_close(by_hand, plain, rtol=1e-4, atol=1e-5)

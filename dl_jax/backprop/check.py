@@ -7,29 +7,19 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from dl_jax.backprop.derivation import (
-    Arrays,
-    Inputs,
-    Point,
-    evaluate,
-    outputs_at,
-    read_inputs,
-)
-from dl_jax.backprop.diagnosis import diagnose
-from dl_jax.backprop.differences import Differences, differences
-from dl_jax.backprop.explanations import Try
+from dl_jax.backprop.checking.derivation import evaluate, outputs_at
+from dl_jax.backprop.checking.diagnosis import diagnose
+from dl_jax.backprop.checking.differences import Differences, differences
+from dl_jax.backprop.checking.inputs import Inputs, read_inputs
+from dl_jax.backprop.checking.tries import Try, check_finite, check_linear, tries_beside, try_once
 from dl_jax.backprop.pair import Pair
 
 NUM_TRIES = 3
 """Gradients that go back, at the inputs."""
-NUM_BESIDE = 2
-"""Inputs beside them, with one gradient each, for the diagnosis."""
 AUTODIFF_BOUND = 1e-9
 """Relative error in float64; roundings make 1e-16 each, a mistake much more."""
 DIFFERENCES_BOUND = 1e-6
 """Relative error in float64 of differences, whose own error is 1e-10 to 1e-8."""
-LINEAR_BOUND = 1e-5
-"""Relative error of linearity; wider, so that what is rounded on the way gets a diagnosis."""
 SMALLEST_SCALE = 1e-6
 """Of dE/d(output): a gradient below that is compared with this, since it may all be rounding."""
 
@@ -123,103 +113,15 @@ def check(
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         inputs = read_inputs(example_inputs)
         point = evaluate(pair, inputs, inputs.arrays)
-        tries = [_try(point, inputs, rng) for _ in range(NUM_TRIES)]
-        _check_gradients(inputs, tries)
-        _check_linear(point, inputs, tries)
-        beside = _beside(pair, inputs, rng)
+        tries = [try_once(point, inputs, rng) for _ in range(NUM_TRIES)]
+        check_finite(inputs, tries)
+        check_linear(point, inputs, tries)
+        beside = tries_beside(pair, inputs, rng)
         leaves = []
         for k in range(len(inputs.names)):
             found = differences(lambda x: outputs_at(pair, inputs, x), inputs.arrays, k)
             leaves.append(_leaf(k, inputs, tries, beside, found))
     return Report(tuple(leaves))
-
-
-def _try(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
-    d_outputs = [rng.normal(size=y.shape) for y in point.outputs]
-    right = point.pull(d_outputs)
-
-    def by_hand(residuals: list[Any], d_outputs: Arrays) -> Arrays:
-        found = point.backward(residuals, d_outputs)
-        return [
-            np.zeros_like(x) if g is None else g for g, x in zip(found, inputs.arrays, strict=True)
-        ]
-
-    given = point.backward(point.residuals, d_outputs)
-    for name, gradient, r in zip(inputs.names, given, right, strict=True):
-        if gradient is None and np.any(r):
-            raise ValueError(
-                f"backward returned None for {name}, which has a derivative that is not zero; "
-                "return its gradient"
-            )
-    hand = by_hand(point.residuals, d_outputs)
-    return Try(
-        point.values, point.output_names, d_outputs, hand, right,
-        point.residuals, point.residual_names, by_hand, point.pull,
-    )  # fmt: skip
-
-
-def _beside(pair: Pair, inputs: Inputs, rng: np.random.Generator) -> list[Try]:
-    """Tries at inputs that differ by some percent, signs kept; none if they are not finite."""
-    found = []
-    for _ in range(NUM_BESIDE):
-        noise = [
-            0.05 * rng.uniform(0.5, 1, x.shape) * rng.choice([-1, 1], x.shape)
-            for x in inputs.arrays
-        ]
-        moved = [
-            np.where(x == 0, u, x * (1 + u)) for x, u in zip(inputs.arrays, noise, strict=True)
-        ]
-        try:
-            t = _try(evaluate(pair, inputs, moved), inputs, rng)
-        except Exception:  # a forward may refuse such inputs
-            return []
-        if not all(np.isfinite(g).all() for g in [*t.hand, *t.right]):
-            return []
-        found.append(t)
-    return found
-
-
-def _check_gradients(inputs: Inputs, tries: list[Try]) -> None:
-    for k, name in enumerate(inputs.names):
-        hand, right = np.stack([t.hand[k] for t in tries]), np.stack([t.right[k] for t in tries])
-        if not np.isfinite(right).all():
-            raise ValueError(
-                f"automatic differentiation of forward gives NaN or infinity for {name}: there may "
-                "be no derivative at the example inputs; give others"
-            )
-        wrong = (~np.isfinite(hand)).any(0).sum()
-        if wrong:
-            raise ValueError(
-                f"backward made NaN or infinity: {wrong} of {right[0].size} entries of the "
-                f"gradient of {name}, where the right one is finite"
-            )
-
-
-def _check_linear(point: Point, inputs: Inputs, tries: list[Try]) -> None:
-    one, two = tries[0].d_outputs, tries[1].d_outputs
-
-    def back(d_outputs: Arrays) -> Arrays:
-        return tries[0].backward(point.residuals, d_outputs)
-
-    at_zero, at_twice = back([0 * d for d in one]), back([2 * d for d in one])
-    at_sum = back([a + b for a, b in zip(one, two, strict=True)])
-    at_one = point.pull([np.ones_like(d) for d in one])
-    for k, name in enumerate(inputs.names):
-        a, b = tries[0].hand[k], tries[1].hand[k]
-        bound = LINEAR_BOUND * max(float(np.abs(g).max(initial=0)) for g in (a, b, at_zero[k]))
-        text = f"the gradient of {name} is not linear in d_output: "
-        if np.abs(at_zero[k]).max(initial=0) > bound:
-            text += "backward(0) is not 0; d_output is forgotten in it, or in a term of it"
-            if np.allclose(at_zero[k], at_one[k], 1e-9, 0):
-                text += "; it is right for d_output = 1: multiply by d_output"
-            raise ValueError(text)
-        if np.abs(at_twice[k] - 2 * a).max(initial=0) > bound:
-            raise ValueError(
-                f"{text}backward(2 d) is not 2 backward(d); d_output must be a factor "
-                "of each term, once"
-            )
-        if np.abs(at_sum[k] - a - b).max(initial=0) > bound:
-            raise ValueError(f"{text}backward(d + e) is not backward(d) + backward(e)")
 
 
 def _leaf(

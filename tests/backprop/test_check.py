@@ -54,7 +54,10 @@ def test_right_derivations_pass_with_nothing_to_say(name):
     report = check(forward, partial(getattr(backprop, f"{name}_bwd"), **options), *inputs)
     assert report.passed
     assert all(leaf.diagnosis is None for leaf in report.leaves)
-    assert all(leaf.autodiff < 1e-13 and leaf.differences < 1e-8 for leaf in report.leaves)
+    for leaf in report.leaves:
+        assert leaf.autodiff < 1e-13
+        assert leaf.differences is not None
+        assert leaf.differences < 1e-8
 
 
 def square(x):
@@ -242,7 +245,7 @@ def test_wrong_derivations_get_their_diagnosis(name):
             assert diagnosis in leaf.diagnosis
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("forward", "shapes"),
     [
@@ -277,7 +280,7 @@ def test_equal_values_that_hide_a_mistake_are_noticed():
     # sigmoid(0) = 1/2, so that y (1 - y) and (1 - y)^2 are equal.
     report = check(LOGISTIC, lambda y, d: ((1 - y) ** 2 * d,), np.zeros(3))
     assert report.passed
-    assert report.leaves[0].diagnosis.startswith("right here, not at inputs beside these")
+    assert "right here, not at inputs beside these" in str(report)
 
 
 def test_what_holds_only_for_such_inputs_says_so():
@@ -353,12 +356,12 @@ def test_a_derivative_that_forward_brings_itself():
     cube.defjvp(lambda primals, tangents: (primals[0] ** 3, 2 * primals[0] ** 2 * tangents[0]))
     right = check(lambda x: (cube(x), x), lambda x, d: (3 * x**2 * d,), Z).leaves[0]
     assert not right.passed
-    assert right.diagnosis.startswith("right by differences, not by automatic differentiation")
+    assert str(right.diagnosis).startswith("right by differences, not by automatic differentiation")
     same = check(lambda x: (cube(x), x), lambda x, d: (2 * x**2 * d,), Z).leaves[0]
     assert not same.passed
-    assert same.diagnosis.startswith("agrees with automatic differentiation, but differences")
+    assert str(same.diagnosis).startswith("agrees with automatic differentiation, but differences")
     neither = check(lambda x: (cube(x), x), lambda x, d: (x**2 * d,), Z).leaves[0]
-    assert neither.diagnosis.startswith("differences give another derivative")
+    assert str(neither.diagnosis).startswith("differences give another derivative")
 
 
 def test_kinks():
@@ -370,8 +373,8 @@ def test_kinks():
     )
     other = check(lambda z: (jnp.where(z > 0, z, 0), z), lambda z, d: (d * (z >= 0),), at_zero)
     assert not other.passed
-    assert "1 of the directions tried" in other.leaves[0].diagnosis
-    assert "right elsewhere" in other.leaves[0].diagnosis
+    assert "1 of the directions tried" in str(other.leaves[0].diagnosis)
+    assert "right elsewhere" in str(other.leaves[0].diagnosis)
     all_kinks = check(lambda z: (abs(z), z), lambda z, d: (d,), np.zeros(2)).leaves[0]
     assert all_kinks.differences is None
 
@@ -379,6 +382,7 @@ def test_kinks():
 def test_many_entries_move_in_groups():
     x = RNG.normal(size=(40, 30))
     report = check(square, lambda x, d: ((2 * x * d).at[7, 7].mul(1.01),), x)
+    assert report.leaves[0].differences is not None
     assert report.leaves[0].differences > 1e-5
     assert report.leaves[0].diagnosis == "right at 1199 of 1200 entries, wrong at (7, 7)"
 
@@ -445,6 +449,10 @@ ERRORS = {
     "another tree": (
         (lambda p: (p["a"], ()), lambda r, d: ({"b": d},), {"a": Z}), ValueError,
         r"the gradient of inputs\[0\] is .*'b'.*expected .*'a'.*the tree of the input",
+    ),
+    "an array for a tree": (
+        (lambda p: (p["a"], ()), lambda r, d: (d,), {"a": Z}), ValueError,
+        r"the gradient of inputs\[0\] is .*the tree of the input",
     ),
     "a leaf for a tree": (
         (lambda p: (p["a"] + p["b"], ()), lambda r, d: (d,), {"a": Z, "b": Z}), ValueError,

@@ -6,42 +6,23 @@ them is trivial: where a transformation changes nothing, both sides are what was
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from dl_jax.backprop.derivation import Arrays
-from dl_jax.backprop.transformations import COMPOUND, FACTORS, axes_text, moves, subsets
+from dl_jax.backprop.checking.inputs import Arrays
+from dl_jax.backprop.checking.transformations import (
+    COMPOUND,
+    FACTORS,
+    axes_text,
+    moves,
+    subsets,
+)
+from dl_jax.backprop.checking.tries import Try
 
 MOST_ENTRIES = 64
 """The diagonal of a Jacobian is taken for at most so many entries."""
-
-
-class Try(NamedTuple):
-    """Hand and right gradients for one gradient that goes back, at some inputs.
-
-    Attributes:
-        values: floating inputs, outputs and residuals by name.
-        output_names: which of them are outputs.
-        d_outputs: what goes back, an array an output.
-        hand: the gradients by hand, an array an input.
-        right: by automatic differentiation.
-        residuals: all leaves of the residuals.
-        residual_names: their names.
-        backward: `backward(residuals, d_outputs)`, by hand.
-        pull: `pull(d_outputs)`, by automatic differentiation.
-    """
-
-    values: dict[str, np.ndarray]
-    output_names: list[str]
-    d_outputs: Arrays
-    hand: Arrays
-    right: Arrays
-    residuals: list[Any]
-    residual_names: list[str]
-    backward: Callable[[list[Any], Arrays], Arrays]
-    pull: Callable[[Arrays], Arrays]
 
 
 class Explanation(NamedTuple):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dl_jax.backprop.derivation import Arrays
+from dl_jax.backprop.checking.inputs import Arrays
 
 DIRECTIONS = 32
 """Steps into at most so many directions: of single entries, or of groups of them."""

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from dl_jax.backprop.explanations import FAMILIES, Explanation, Try
-from dl_jax.backprop.transformations import axes_text, subsets
+from dl_jax.backprop.checking.explanations import FAMILIES, Explanation
+from dl_jax.backprop.checking.transformations import axes_text, subsets
+from dl_jax.backprop.checking.tries import Try
 
 NONE = "no simple explanation"
 EXACT = 1e-9

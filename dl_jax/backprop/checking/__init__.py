@@ -1,0 +1,1 @@
+"""What `backprop.check` is made of: the protocol, differences, the search for a diagnosis."""

@@ -1,0 +1,118 @@
+"""A user's derivation at some inputs, called with flat lists of arrays."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dl_jax.backprop.checking.gradients import read_gradients
+from dl_jax.backprop.checking.inputs import (
+    Arrays,
+    Inputs,
+    describe,
+    has_dtype,
+    is_float64,
+    is_floating,
+    is_none,
+)
+from dl_jax.backprop.pair import Pair
+
+
+class Point(NamedTuple):
+    """A derivation at some inputs; outputs and gradients are lists of their floating leaves.
+
+    Attributes:
+        values: the floating inputs, outputs and residuals by name.
+        outputs: the output's floating leaves.
+        output_names: their names, `output` where there is one.
+        residuals: all leaves of the residuals.
+        residual_names: their names.
+        backward: `backward(residuals, d_outputs) -> gradients`, by hand; None where it gave None.
+        pull: `pull(d_outputs) -> gradients`, by automatic differentiation of the forward.
+    """
+
+    values: dict[str, np.ndarray]
+    outputs: Arrays
+    output_names: list[str]
+    residuals: list[Any]
+    residual_names: list[str]
+    backward: Callable[[Sequence[Any], Arrays], list[np.ndarray | None]]
+    pull: Callable[[Arrays], Arrays]
+
+
+def evaluate(derivation: Pair, inputs: Inputs, arrays: Arrays) -> Point:
+    """Return the derivation at the inputs whose floating leaves are `arrays`.
+
+    Raises:
+        TypeError: if the forward returns no pair, or an output that is not in float64.
+        ValueError: if the output has no floating leaf, or one that is not finite.
+    """
+    pair = derivation.forward(*inputs.place(arrays))
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise TypeError(
+            f"expected forward to return (output, residuals); it returned {describe(pair)}; "
+            "residuals are what backward needs, () for nothing"
+        )
+    output_names, outputs, output_tree = _flatten("output", pair[0])
+    residual_names, residuals, residual_tree = _flatten("residuals", pair[1])
+    floating = [i for i, leaf in enumerate(outputs) if is_floating(leaf)]
+    _check_outputs(output_names, outputs, floating)
+
+    def backward(residuals: Sequence[Any], d_outputs: Arrays) -> list[np.ndarray | None]:
+        back: list[Any] = [np.zeros(np.shape(leaf), jax.dtypes.float0) for leaf in outputs]
+        for i, d_output in zip(floating, d_outputs, strict=True):
+            back[i] = jnp.asarray(d_output)
+        given = derivation.backward(residual_tree.unflatten(residuals), output_tree.unflatten(back))
+        return read_gradients(given, inputs)
+
+    def reference(moving: list[jax.Array]) -> list[jax.Array]:
+        leaves = jax.tree.leaves(derivation.forward(*inputs.place(moving))[0], is_leaf=is_none)
+        return [jnp.asarray(leaves[i]) for i in floating]
+
+    _, vjp = jax.vjp(reference, [jnp.asarray(array) for array in arrays])
+
+    def pull(d_outputs: Arrays) -> Arrays:
+        return [np.asarray(g) for g in vjp([jnp.asarray(d) for d in d_outputs])[0]]
+
+    names = [*(output_names[i] for i in floating), *inputs.names, *residual_names]
+    arrays_of_names = [*(outputs[i] for i in floating), *arrays, *residuals]
+    values = {
+        name: np.asarray(leaf, np.float64)
+        for name, leaf in zip(names, arrays_of_names, strict=True)
+        if is_floating(leaf) or has_dtype(leaf, jnp.bool_)
+    }
+    finite = [np.asarray(outputs[i]) for i in floating]
+    names = [output_names[i] for i in floating]
+    return Point(values, finite, names, residuals, residual_names, backward, pull)
+
+
+def outputs_at(derivation: Pair, inputs: Inputs, arrays: Sequence[Any]) -> list[jax.Array]:
+    """Return the output's floating leaves; nothing is checked."""
+    leaves = jax.tree.leaves(derivation.forward(*inputs.place(arrays))[0])
+    return [leaf for leaf in leaves if is_floating(leaf)]
+
+
+def _check_outputs(names: list[str], outputs: list[Any], floating: list[int]) -> None:
+    if not floating:
+        found = ", ".join(map(describe, outputs)) or "nothing"
+        raise ValueError(f"expected forward's output to have floating values; it is {found}")
+    for i in floating:
+        if not is_float64(outputs[i]):
+            raise TypeError(
+                f"expected forward's {names[i]} in float64, as its inputs are; it is "
+                f"{describe(outputs[i])}: a cast or a constant has made it so"
+            )
+        wrong = np.sum(~np.isfinite(outputs[i]))
+        if wrong:
+            raise ValueError(
+                f"forward made NaN or infinity: {wrong} of {np.size(outputs[i])} entries of its "
+                f"{names[i]}; give example inputs where it is finite"
+            )
+
+
+def _flatten(name: str, tree: Any) -> tuple[list[str], list[Any], Any]:
+    paths, structure = jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_none)
+    names = [f"{name}{jax.tree_util.keystr(path)}" for path, _ in paths]
+    return names, [leaf for _, leaf in paths], structure

@@ -1,0 +1,147 @@
+"""Gradients that go back, what comes of them by hand and by automatic differentiation."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dl_jax.backprop.checking.derivation import Point, evaluate
+from dl_jax.backprop.checking.inputs import Arrays, Inputs
+from dl_jax.backprop.pair import Pair
+
+NUM_BESIDE = 2
+"""Inputs beside the example, with one gradient each."""
+LINEAR_BOUND = 1e-5
+"""Relative error of linearity; wider, so that what is rounded on the way gets a diagnosis."""
+
+
+class Try(NamedTuple):
+    """Hand and right gradients for one gradient that goes back, at some inputs.
+
+    Attributes:
+        values: floating inputs, outputs and residuals by name.
+        output_names: which of them are outputs.
+        d_outputs: what goes back, an array an output.
+        hand: the gradients by hand, an array an input.
+        right: by automatic differentiation.
+        residuals: all leaves of the residuals.
+        residual_names: their names.
+        backward: `backward(residuals, d_outputs)`, by hand.
+        pull: `pull(d_outputs)`, by automatic differentiation.
+    """
+
+    values: dict[str, np.ndarray]
+    output_names: list[str]
+    d_outputs: Arrays
+    hand: Arrays
+    right: Arrays
+    residuals: list[Any]
+    residual_names: list[str]
+    backward: Callable[[list[Any], Arrays], Arrays]
+    pull: Callable[[Arrays], Arrays]
+
+
+def try_once(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
+    """Return the gradients for a random `dE/d(output)`.
+
+    Raises:
+        ValueError: if there is None for an input whose derivative is not zero.
+    """
+    d_outputs = [rng.normal(size=y.shape) for y in point.outputs]
+    right = point.pull(d_outputs)
+
+    def by_hand(residuals: list[Any], d_outputs: Arrays) -> Arrays:
+        found = point.backward(residuals, d_outputs)
+        return [
+            np.zeros_like(x) if g is None else g for g, x in zip(found, inputs.arrays, strict=True)
+        ]
+
+    given = point.backward(point.residuals, d_outputs)
+    for name, gradient, r in zip(inputs.names, given, right, strict=True):
+        if gradient is None and np.any(r):
+            raise ValueError(
+                f"backward returned None for {name}, which has a derivative that is not zero; "
+                "return its gradient"
+            )
+    hand = by_hand(point.residuals, d_outputs)
+    return Try(
+        point.values, point.output_names, d_outputs, hand, right,
+        point.residuals, point.residual_names, by_hand, point.pull,
+    )  # fmt: skip
+
+
+def tries_beside(pair: Pair, inputs: Inputs, rng: np.random.Generator) -> list[Try]:
+    """Return tries at inputs that differ by some percent, with their signs.
+
+    None are returned if the derivation cannot be evaluated there, or is not finite.
+    """
+    found = []
+    for _ in range(NUM_BESIDE):
+        noise = [
+            0.05 * rng.uniform(0.5, 1, x.shape) * rng.choice([-1, 1], x.shape)
+            for x in inputs.arrays
+        ]
+        moved = [
+            np.where(x == 0, u, x * (1 + u)) for x, u in zip(inputs.arrays, noise, strict=True)
+        ]
+        try:
+            t = try_once(evaluate(pair, inputs, moved), inputs, rng)
+        except Exception:  # a forward may refuse such inputs
+            return []
+        if not all(np.isfinite(g).all() for g in [*t.hand, *t.right]):
+            return []
+        found.append(t)
+    return found
+
+
+def check_finite(inputs: Inputs, tries: list[Try]) -> None:
+    """Look for what is not finite.
+
+    Raises:
+        ValueError: if a gradient has NaN or infinity; says who made it.
+    """
+    for k, name in enumerate(inputs.names):
+        hand, right = np.stack([t.hand[k] for t in tries]), np.stack([t.right[k] for t in tries])
+        if not np.isfinite(right).all():
+            raise ValueError(
+                f"automatic differentiation of forward gives NaN or infinity for {name}: there may "
+                "be no derivative at the example inputs; give others"
+            )
+        wrong = (~np.isfinite(hand)).any(0).sum()
+        if wrong:
+            raise ValueError(
+                f"backward made NaN or infinity: {wrong} of {right[0].size} entries of the "
+                f"gradient of {name}, where the right one is finite"
+            )
+
+
+def check_linear(point: Point, inputs: Inputs, tries: list[Try]) -> None:
+    """Look whether `backward(a d + b e) = a backward(d) + b backward(e)`, as each gradient is.
+
+    Raises:
+        ValueError: if it is not; says what was tried.
+    """
+    one, two = tries[0].d_outputs, tries[1].d_outputs
+
+    def back(d_outputs: Arrays) -> Arrays:
+        return tries[0].backward(point.residuals, d_outputs)
+
+    at_zero, at_twice = back([0 * d for d in one]), back([2 * d for d in one])
+    at_sum = back([a + b for a, b in zip(one, two, strict=True)])
+    at_one = point.pull([np.ones_like(d) for d in one])
+    for k, name in enumerate(inputs.names):
+        a, b = tries[0].hand[k], tries[1].hand[k]
+        bound = LINEAR_BOUND * max(float(np.abs(g).max(initial=0)) for g in (a, b, at_zero[k]))
+        text = f"the gradient of {name} is not linear in d_output: "
+        if not np.abs(at_zero[k]).max(initial=0) <= bound:
+            text += "backward(0) is not 0; d_output is forgotten in it, or in a term of it"
+            if np.allclose(at_zero[k], at_one[k], 1e-9, 0):
+                text += "; it is right for d_output = 1: multiply by d_output"
+            raise ValueError(text)
+        if not np.abs(at_twice[k] - 2 * a).max(initial=0) <= bound:
+            raise ValueError(
+                f"{text}backward(2 d) is not 2 backward(d); d_output must be a factor "
+                "of each term, once"
+            )
+        if not np.abs(at_sum[k] - a - b).max(initial=0) <= bound:
+            raise ValueError(f"{text}backward(d + e) is not backward(d) + backward(e)")

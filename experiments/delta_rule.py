@@ -48,7 +48,7 @@ NEURONS = {
 class Config(Output):
     """Two neurons, and the weights that they are to find."""
 
-    weights: tuple[float, float, float] = (1.0, -1.0, 0.5)
+    weights: tuple[float, float, float] = (1.0, -0.5, 0.5)
     """The hidden ones."""
     linear_rate: float = 0.2
     """The learning rate of the linear neuron."""

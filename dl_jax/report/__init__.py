@@ -3,7 +3,7 @@
 from dl_jax.report.boundary import plot_decision_boundary
 from dl_jax.report.console import print_results
 from dl_jax.report.curves import plot_functions
-from dl_jax.report.descent import plot_descent, plot_weights
+from dl_jax.report.descent import plot_descent
 from dl_jax.report.environment import environment
 from dl_jax.report.grid_cells import Grid, Window, number_text, rows_text
 from dl_jax.report.grids import plot_grids
@@ -34,6 +34,7 @@ from dl_jax.report.run_folder import (
     write_json,
     write_text,
 )
+from dl_jax.report.weights import plot_weights
 
 __all__ = [
     "Data",

@@ -100,14 +100,12 @@ def test_a_step_that_is_not_the_rules_is_missed(folder, monkeypatch):
 
 def test_the_first_steps_can_be_followed_with_a_pencil(results):
     examples, linear, sigmoid = results["delta_rule"]["tables"]
-    t = [1.5, -0.5, 0.0, 0.5]
+    t = [1.5, 0.0, 0.5, 1.0]
     assert column(examples, "t of the linear neuron") == t
     assert column(linear, "E")[0] == sum(v**2 for v in t) / 2
     # From weights of 0, y = 0: Δw_k is 0.2 times the sum of the targets where x_k = 1.
     first = [column(linear, f"Δw{k}")[0] for k in "₁₂₃"]
-    np.testing.assert_allclose(
-        first, [0.2 * (1.5 + 0 + 0.5), 0, 0.2 * (1.5 - 0.5 + 0.5)], atol=1e-7
-    )
+    np.testing.assert_allclose(first, [0.2 * 3.0, 0.2 * 1.5, 0.2 * 2.5], rtol=1e-6)
     # And the sigmoid's y = 1/2: Δw_k is 4 · 1/4 times the sum of t − 1/2 where x_k = 1.
     s = 1 / (1 + np.exp(-np.array(t))) - 0.5
     first = [column(sigmoid, f"Δw{k}")[0] for k in "₁₂₃"]

@@ -11,9 +11,10 @@ from dl_jax.report import (
     plot_weights,
 )
 from dl_jax.report.curves import _broken
-from dl_jax.report.descent import _apart, _numbered, _power
+from dl_jax.report.descent import _numbered
 from dl_jax.report.picture import LIGHT
-from tests.report.test_plots import check, count
+from dl_jax.report.weights import _apart, _power
+from tests.report.test_plots import check, count, rgb
 
 
 def parabola(w):
@@ -31,6 +32,8 @@ def test_functions_stand_beside_their_derivatives(tmp_path):
     assert count(left, LIGHT.red) == 0
     assert count(right, LIGHT.red) > 500
     assert count(right, LIGHT.blue) == 0
+    jump = np.all(np.abs(right[: len(right) // 2] - rgb(LIGHT.red)) <= 2, axis=-1)
+    assert jump.sum(0).max() < 0.25 * len(jump)  # no upright line
     assert "largest derivative is 1 for step, 1 for hill" in picture.caption
     with pytest.raises(ValueError, match=r"step: expected \(2,\) values"):
         plot_functions(z[:2], curves, tmp_path / "b.png", formulas=formulas)
@@ -60,6 +63,8 @@ def test_a_walk_towards_the_minimum_is_blue_and_any_other_red(tmp_path):
 def test_numbers_stand_outside_the_curve_where_there_is_room():
     walk = np.array([0.0, 5.0, 1.9, 1.91])  # the last two are at the same height, nearly
     assert _numbered(walk, parabola(walk), 2.0) == [(0, -1), (1, 1), (2, -1)]
+    across = np.array([0.0, 4.0])
+    assert _numbered(across, parabola(across), 2.0) == [(0, -1), (1, 1)]
 
 
 def test_labels_are_moved_apart():
@@ -84,9 +89,11 @@ def test_weights_are_told_apart_and_named(tmp_path):
 
 
 def test_weights_that_diverged_leave_a_gap(tmp_path):
-    weights = np.array([[0.0, 0, 0], [1, 2, 3], [np.inf, np.nan, 0]], np.float32)
+    weights = np.array([[0.0, 0, 0], [3e38, -3e38, 3], [np.inf, np.nan, 0]], np.float32)
     errors = np.array([1.0, 2, np.inf], np.float32)
-    picture = plot_weights(weights, errors, np.zeros(3), tmp_path / "a.png", title="Diverged")
+    picture = plot_weights(
+        weights, errors, np.zeros(3, np.float32), tmp_path / "a.png", title="Diverged"
+    )
     check(picture)
     assert "to inf in 2 steps" in picture.caption
 

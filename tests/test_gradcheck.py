@@ -5,6 +5,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from dl_jax.backprop import Network, mlp
@@ -12,7 +13,8 @@ from dl_jax.backprop.proof import DIFFERENCES_BOUND, MISTAKES, RULES, Leaf, Mist
 from dl_jax.cli import main
 from dl_jax.gradcheck import NETWORKS, Checked, Outcome, check_network, networks
 from dl_jax.gradcheck.command import as_text
-from dl_jax.models import CATALOG
+from dl_jax.gradcheck.evaluate import evaluate
+from dl_jax.models import CATALOG, create
 
 
 def broken(network: Network, change) -> Network:
@@ -86,9 +88,11 @@ def test_without_options_it_checks_everything(monkeypatch, capsys):
     )
     assert main(["gradcheck"]) == 0
     assert main(["gradcheck", "--rule", "relu", "tanh", "--rule", "relu"]) == 0
+    assert main(["gradcheck", "--network", "imdb_bow", "--precision", "float32"]) == 0
     assert asked == [
         (list(RULES), list(NETWORKS), "float64"),
         (["relu", "tanh"], [], "float64"),
+        ([], ["imdb_bow"], "float32"),
     ]
     assert set(NETWORKS) == set(CATALOG)
 
@@ -185,6 +189,18 @@ def test_the_forward_pass_of_the_float32_check_is_exact():
     assert leaves["loss"].bound == 4 * (length + 8 * 4) * 2.0**-24
 
 
+def test_what_float32_errors_are_relative_to():
+    x, w = np.array([[1.0, -2], [0, 3]]), np.array([[0.5], [0.25]])
+    params, t = {"Dense_0": {"kernel": w, "bias": np.zeros(1)}}, np.array([1, 0])
+    derivation, key = NETWORKS["perceptron"], jax.random.key(0)
+    with jax.enable_x64(True):
+        params, x_, t_ = jax.tree.map(jnp.asarray, (params, x, t))
+        found = evaluate(create("perceptron"), *derivation, "float32", params, x_, t_, key)
+    y = 1 / (1 + np.exp(-x @ w))
+    expected = np.abs(x).T @ (y + t[:, None]) / 2  # each term of x.T @ (y - t) / 2 made positive
+    np.testing.assert_allclose(np.asarray(found.scales["Dense_0"]["kernel"]), expected)
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_a_broken_network_fails(monkeypatch, precision):
     def change(gradients):
@@ -195,6 +211,7 @@ def test_a_broken_network_fails(monkeypatch, precision):
     monkeypatch.setitem(NETWORKS, "fashion_mlp", right._replace(network=broken(mlp(), change)))
     failed = [leaf for leaf in check_network("fashion_mlp", precision) if not leaf.passed]
     assert [leaf.name for leaf in failed] == ["Dense_0/kernel"]
+    assert failed[0].autodiff > failed[0].bound
     if precision == "float64":
         assert failed[0].differences is not None
         assert failed[0].differences > DIFFERENCES_BOUND

@@ -9,7 +9,7 @@ from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.picture import Picture
 from dl_jax.report.result import Result, Verdict
 from dl_jax.report.run_folder import write_text
-from dl_jax.report.sections import article, badge, short_notice
+from dl_jax.report.sections import article, badge, environment, short_notice
 
 # The browser enforces what the page promises: nothing is fetched and nothing runs.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -62,8 +62,14 @@ def write_index(
         _summary_table(results) if runs else None,
         element("pre", element("code", command), tabindex=0, aria_label="Command"),
     )
-    articles = (article(result, pictures, level=2) for result, pictures in runs)
-    return _write(folder, title, join(short_notice(results), header, *articles))
+    same = all(result["environment"] == results[0]["environment"] for result in results)
+    articles = (
+        article(result, pictures, level=2, with_environment=not same) for result, pictures in runs
+    )
+    machine = None
+    if results and same:
+        machine = element("section", element("h2", "Environment"), environment(results[0]))
+    return _write(folder, title, join(short_notice(results), header, *articles, machine))
 
 
 def _summary_table(results: Sequence[Result]) -> Html:

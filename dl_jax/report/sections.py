@@ -74,13 +74,21 @@ def short_notice(results: Sequence[Result]) -> Html | None:
     return element("div", content, class_="notice", role="note") if content else None
 
 
-def article(result: Result, pictures: Sequence[Picture], *, level: int = 1) -> Html:
-    """The whole of one experiment, under a heading of the level given."""
+def article(
+    result: Result, pictures: Sequence[Picture], *, level: int = 1, with_environment: bool = True
+) -> Html:
+    """The whole of one experiment, under a heading of the level given.
+
+    Where nothing was trained the pictures come first: they are what such a page is for.
+    """
     part = f"h{level + 1}"
 
     def section(title: str, content: Html | None) -> Html | None:
         return None if content is None else element("section", element(part, title), content)
 
+    samples, tables = result.get("samples"), result.get("tables")
+    results = section("Results", _figures(result))
+    shown = section("Pictures", join(*map(figure, pictures)) if pictures else None)
     header = element(
         "header",
         element("p", result["experiment"], class_="eyebrow"),
@@ -88,13 +96,11 @@ def article(result: Result, pictures: Sequence[Picture], *, level: int = 1) -> H
         element("p", result["description"], class_="lead"),
         element("p", badge(result["verdict"])),
     )
-    samples, tables = result.get("samples"), result.get("tables")
     return element(
         "article",
         notice(result),
         header,
-        section("Results", _figures(result)),
-        section("Pictures", join(*map(figure, pictures)) if pictures else None),
+        *((results, shown) if result["history"] else (shown, results)),
         section("Numbers", join(*map(_numbers, tables)) if tables else None),
         section("Samples", _samples(samples) if samples else None),
         section("Model", _model(result["model"]) if result["model"] else None),
@@ -104,7 +110,7 @@ def article(result: Result, pictures: Sequence[Picture], *, level: int = 1) -> H
             section("Times", _times(result["times"]) if result["times"] else None),
             section("Data", _data(result["data"]) if result["data"] else None),
             section("Configuration", pairs(_flatten(result["config"]))),
-            section("Environment", pairs(_flatten(result["environment"]))),
+            section("Environment", environment(result)) if with_environment else None,
             class_="columns",
         ),
         section(
@@ -113,6 +119,11 @@ def article(result: Result, pictures: Sequence[Picture], *, level: int = 1) -> H
         ),
         id=result["experiment"],
     )
+
+
+def environment(result: Result) -> Html:
+    """The machine and the versions."""
+    return pairs(_flatten(result["environment"]))
 
 
 def _figures(result: Result) -> Html:

@@ -203,6 +203,22 @@ def test_the_index_leads_to_every_experiment(tmp_path, make_result, picture):
     assert len(page.all("img")) == 2
 
 
+def test_an_index_says_once_what_all_ran_on(tmp_path, make_result):
+    runs = [(make_result(), []), (make_result(experiment="imdb"), [])]
+    page = Page(write_index(tmp_path, runs, **WORDS))
+    assert page.text.count("cores 2") == 1
+    elsewhere = make_result(experiment="imdb", environment={"cores": 64})
+    page = Page(write_index(tmp_path, [*runs[:1], (elsewhere, [])], **WORDS))
+    assert page.text.count("cores 2") == page.text.count("cores 64") == 1
+
+
+def test_where_nothing_was_trained_the_pictures_come_first(tmp_path, make_result, picture):
+    trained = Page(write_page(tmp_path, make_result(), [picture])).text
+    drawn = Page(write_page(tmp_path, make_result(history=[]), [picture])).text
+    assert trained.index("Results") < trained.index("Pictures")
+    assert drawn.index("Pictures") < drawn.index("Results")
+
+
 def test_an_index_of_nothing(tmp_path):
     assert not Page(write_index(tmp_path, [], **WORDS)).all("table")
 

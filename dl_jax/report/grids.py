@@ -78,7 +78,7 @@ def plot_grids(
 def _slot(item: Grid | str, cell: float) -> float:
     """The width of a grid or of a text between two, in inches."""
     if isinstance(item, str):
-        return max(0.2, 0.14 * len(item))
+        return max(0.2, 0.115 * len(item))
     return max(cell * np.shape(item.values)[1], _LETTER * max(len(item.title), len(item.note)))
 
 

@@ -6,8 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from dl_jax import report
+from dl_jax.report import Grid, Window
 from experiments import convolution_kernel, flatten_or_convolve, pooling, stride_and_padding
 from experiments.options import main
+from tests.report.conftest import png
 
 EXPERIMENTS = {
     "convolution_kernel": convolution_kernel,
@@ -21,6 +24,22 @@ EXPERIMENTS = {
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def drawn(folder, monkeypatch):
+    """The grids of each picture by its name, in rows; nothing is really drawn."""
+    grids = {}
+
+    def plot_grids(rows, path, *, alt, caption, **_):
+        grids[path.stem] = [[item for item in row if isinstance(item, Grid)] for row in rows]
+        picture = report.Picture(path, alt, caption)
+        for target in (picture.path, picture.dark_path):
+            target.write_bytes(png(2, 2))
+        return picture
+
+    monkeypatch.setattr(report, "plot_grids", plot_grids)
+    return grids
 
 
 def result_of(name, folder):
@@ -48,17 +67,22 @@ def test_the_slides_are_met(name, folder):
         assert re.search(r"\d", picture.caption)
 
 
-def test_a_kernel_of_ones_counts_the_pixels_and_looks_the_same_turned(folder):
+def test_a_kernel_of_ones_counts_the_pixels_and_looks_the_same_turned(folder, drawn):
     record = convolution_kernel.run(convolution_kernel.Config((1.0,) * 9, bias=-2))
     result = result_of("convolution_kernel", folder)
     assert "+ 0·1 + 0·1 + 1·1 + (−2) = 4." in record.pictures[0].caption  # of nine, six are ones
     counts = np.array([[6, 7, 6], [4, 7, 7], [4, 6, 6]])
     assert figure(result, "slide’s") == np.abs(counts - 2 - [[4, 3, 4], [2, 4, 3], [2, 3, 4]]).max()
     assert figure(result, "turned") == 0
+    ((image, kernel, features),) = drawn["first"]
+    assert image.windows[0].factors.tolist() == kernel.values.tolist() == [[1.0] * 3] * 3
+    assert features.values.tolist() == (counts - 2).tolist()
+    last = drawn["positions"][2][2]
+    assert (last.title, last.windows) == ("= 4", [Window(2, 2, 3, 3)])
     assert result["verdict"] == "not comparable"
 
 
-def test_a_lopsided_kernel_tells_convolution_from_cross_correlation(folder):
+def test_a_lopsided_kernel_tells_convolution_from_cross_correlation(folder, drawn):
     only_first = (1.0, *[0.0] * 8)
     record = convolution_kernel.run(convolution_kernel.Config(only_first))
     turned = next(picture for picture in record.pictures if picture.path.stem == "turned")
@@ -66,15 +90,21 @@ def test_a_lopsided_kernel_tells_convolution_from_cross_correlation(folder):
     assert "as it is, 1 1 1; 0 1 1; 0 0 1, and turned by 180°, 1 1 1; 1 1 0; 1 0 0." in turned.alt
     assert "does not matter which" in turned.caption
     assert figure(result_of("convolution_kernel", folder), "turned") == 1
+    ((by_kernel, by_image),) = drawn["gradients"]
+    assert by_kernel.values[0, 0] == 6  # the pixels at all tops left
+    assert by_image.values.tolist() == [[1, 1, 1, 0, 0]] * 3 + [[0] * 5] * 2
 
 
-def test_padding_to_6x6_leaves_a_row_and_a_column_over_at_stride_2(folder):
+def test_padding_to_6x6_leaves_a_row_and_a_column_over_at_stride_2(folder, drawn):
     record = stride_and_padding.run(stride_and_padding.Config())
     padding, by_one, by_two = (picture.caption for picture in record.pictures)
     assert "11 more pixels make 6x6 of 5x5" in padding
     assert "(6 − 3) / 1 + 1 = 4 positions a side, and an output of 4x4" in by_one
     assert "(6 − 3) / 2 + 1 = 2.5 positions a side" in by_two
     assert "only 2x2 positions are left; no window reaches the 11 hatched pixels" in by_two
+    ((first, second), _) = drawn["stride-2"]
+    assert (first.windows, second.windows) == ([Window(0, 0, 3, 3)], [Window(0, 2, 3, 3)])
+    assert first.padding.tolist() == first.left_out.tolist()  # the last row and column
     sides, alexnet = (table["rows"] for table in result_of("stride_and_padding", folder)["tables"])
     assert ["0 before, 1 after", "6 × 6", 2, "2.5", "2 × 2"] in sides
     assert ["1 before, 1 after", "7 × 7", 1, 5, "5 × 5"] in sides  # as large as the image
@@ -85,7 +115,7 @@ def test_padding_to_6x6_leaves_a_row_and_a_column_over_at_stride_2(folder):
     ]
 
 
-def test_a_stride_longer_than_the_kernel_jumps_over_pixels(folder):
+def test_a_stride_longer_than_the_kernel_jumps_over_pixels(folder, drawn):
     config = stride_and_padding.Config(kernel_size=1, padding=(0, 0), strides=(2, 4))
     by_two, by_four = stride_and_padding.run(config).pictures[1:]
     assert "(5 − 1) / 2 + 1 = 3 positions a side" in by_two.caption
@@ -93,7 +123,7 @@ def test_a_stride_longer_than_the_kernel_jumps_over_pixels(folder):
     assert by_four.caption.endswith("jumps over the 21 hatched pixels.")  # the corners are
 
 
-def test_each_maximum_has_one_pixel_and_each_mean_nine(folder):
+def test_each_maximum_has_one_pixel_and_each_mean_nine(folder, drawn):
     maps, windows, gradients = pooling.run(pooling.Config()).pictures
     assert "after max pooling, 3 3 3; 3 3 3; 3 2 3" in maps.alt
     assert "largest number is 3, its mean is 1.67." in maps.caption  # 15 / 9
@@ -103,9 +133,13 @@ def test_each_maximum_has_one_pixel_and_each_mean_nine(folder):
     assert "of average pooling, 0.11 0.22 0.33 0.22 0.11; 0.22 0.44 0.67" in gradients.alt
     assert "6 of 25 get any" in gradients.caption
     assert "Both add up to 9" in gradients.caption
+    ((_, maxima, means),) = drawn["maps"]
+    assert (maxima.values[2, 1], means.values[1, 0]) == (2, 1)  # 9 / 9
+    window, largest = drawn["windows"][0][2].windows
+    assert (window, largest) == (Window(0, 2, 3, 3), Window(1, 3, colour="red"))
 
 
-def test_other_windows_have_other_maps_and_nothing_to_compare_with(folder):
+def test_other_windows_have_other_maps_and_nothing_to_compare_with(folder, drawn):
     maps, *_ = pooling.run(pooling.Config(window=2, stride=2)).pictures
     assert "after max pooling, 3 3; 3 2; after average pooling, 1.5 1.75; 1.5 1.5." in maps.alt
     result = result_of("pooling", folder)
@@ -113,20 +147,28 @@ def test_other_windows_have_other_maps_and_nothing_to_compare_with(folder):
     assert result["verdict"] == "not comparable"
 
 
-def test_the_map_moves_with_the_pattern_and_the_vector_changes(folder):
+def test_the_map_moves_with_the_pattern_and_the_vector_changes(folder, drawn):
     record = flatten_or_convolve.run(flatten_or_convolve.Config())
     vectors, maps, outcomes = record.pictures
     assert "Flattened: 6 of the 9 numbers change" in vectors.caption
     assert "of the image, 1 2 0 0; 3 5 2 0; 0 3 4 0; 0 0 0 0" in maps.alt
     assert "of the moved image, 0 1 2 0; 0 3 5 2; 0 0 3 4; 0 0 0 0" in maps.alt
     assert "the convolutional one on 100%" in outcomes.caption
+    frames = drawn["convolved"][0][2].windows + drawn["convolved"][1][2].windows
+    assert frames == [Window(0, 0, 3, 3), Window(0, 1, 3, 3)]
+    ((_, before, _, after),) = drawn["flattened"]
+    assert before.values.ravel().tolist() == [1, 2, 0, 3, 4, 0, 0, 0, 0]
+    assert [window.row for window in after.windows] == [0, 1, 2, 3, 4, 5]
+    ((_, convolutional),) = drawn["outcomes"]
+    assert (convolutional.values == 2).all()
+    assert convolutional.padding.sum() == 25  # positions that were trained on
     (table,) = result_of("flatten_or_convolve", folder)["tables"]
     assert table["rows"][0][1:] == [5, (9 + 1) * 16]
     assert table["rows"][2][1] == 34_944  # slide "# of Parameters in Convolutional Layer"
     assert table["rows"][3][1:] == [4 * 16 + 16 + 16, 64 * 16 + 16 + 16]
 
 
-def test_a_pattern_that_stays_changes_nothing(folder):
+def test_a_pattern_that_stays_changes_nothing(folder, drawn):
     flatten_or_convolve.run(flatten_or_convolve.Config(right=0))
     result = result_of("flatten_or_convolve", folder)
     assert figure(result, "that change") == 0

@@ -57,9 +57,13 @@ def test_data_says_what_it_found(capsys, tmp_path, monkeypatch):
     assert re.search(r"train +1,437 examples, uint8 \[28, 28, 1\]", capsys.readouterr().out)
 
 
-def test_the_snippets_of_the_readme_run(monkeypatch, tmp_path):
+def test_the_snippets_of_the_readme_run_and_print_what_it_says(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert snippets
-    for snippet in snippets:
+    readme = (ROOT / "README.md").read_text()
+    snippets = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", readme, re.DOTALL)
+    assert [bool(output) for _, output in snippets].count(True) == 1
+    for snippet, output in snippets:
         exec(compile(snippet, "README.md", "exec"), {})
+        printed = capsys.readouterr().out
+        rounding = r"\d\.\de-\d\d"  # errors of 1e-16 differ between machines
+        assert not output or re.sub(rounding, "", output) == re.sub(rounding, "", printed)

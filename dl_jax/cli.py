@@ -26,8 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gradcheck = commands.add_parser(
         "gradcheck", help="prove every hand-derived gradient, and that mistakes are caught"
     )
-    gradcheck.add_argument("--rule", nargs="+", action="extend", default=[], metavar="NAME")
-    gradcheck.add_argument("--network", nargs="+", action="extend", default=[], metavar="NAME")
+    for kind in ("rule", "network"):
+        words = f"only these {kind}s; everything without --rule and --network"
+        gradcheck.add_argument(
+            f"--{kind}", nargs="+", action="extend", default=[], metavar="NAME", help=words
+        )
     gradcheck.add_argument("--precision", choices=("float64", "float32"), default="float64")
     gradcheck.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
     gradcheck.set_defaults(run=_gradcheck)

@@ -65,10 +65,10 @@ def run(config: Config) -> Record:
         automatic = jax.grad(lambda *inputs: backprop.conv_fwd(*inputs)[0].sum(), (0, 1, 2))
         differences = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), gradients, automatic(x, w, b))
         for name, difference, bound, source in (
-            ("feature map, off the slide’s by",
+            ("feature map, difference from the slide",
              np.abs(features - CONVOLVED_FEATURE).max(), 0.0,
              "lecture, slide “Convolution Kernel”, Convolved Feature"),
-            ("gradients, off jax.grad’s by", max(differences), 1e-4, "jax.grad"),
+            ("gradients, difference from jax.grad", max(differences), 1e-4, "jax.grad"),
         ):  # fmt: skip
             record.add_figure(
                 name, float(difference), expected=0.0, bound=bound, direction="<=", source=source

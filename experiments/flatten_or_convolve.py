@@ -74,7 +74,7 @@ def run(config: Config) -> Record:
                 for z in backprop.conv_fwd(x, w, b, padding=((1, 1), (1, 1)))[0]]  # fmt: skip
 
         record.add_figure(
-            "moved then convolved, off the reverse by",
+            "moved then convolved, difference from the reverse",
             float(np.abs(maps[1] - _shift(maps[0], config)).max()),
             expected=0.0, bound=0.0, direction="<=", source="the sums are the same",
         )  # fmt: skip

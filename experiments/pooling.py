@@ -69,7 +69,7 @@ def run(config: Config) -> Record:
         maxima, means = np.asarray(largest)[0, :, :, 0], np.asarray(mean)[0, :, :, 0]
         if maxima.shape == MAXIMA.shape:
             record.add_figure(
-                "max pooling, off the slide’s map by",
+                "max pooling, difference from the slide",
                 float(np.abs(maxima - MAXIMA).max()),
                 expected=0.0, bound=0.0, direction="<=", source="lecture, slide “Pooling”",
             )  # fmt: skip
@@ -79,7 +79,7 @@ def run(config: Config) -> Record:
         ):
             autodiff = jax.grad(lambda x, pool=pool: pool(x, window, strides).sum())(x)
             record.add_figure(
-                f"gradient of {name}, off jax.grad’s by",
+                f"gradient of {name}, difference from jax.grad",
                 float(jnp.abs(d_x - autodiff).max()),
                 expected=0.0, bound=1e-6, direction="<=", source="jax.grad",
             )  # fmt: skip

@@ -63,7 +63,7 @@ def run(config: Config) -> Record:
     ) as record:
         padded = np.pad(IMAGE, config.padding)
         record.add_figure(
-            "padded side, off 6 by",
+            "padded side, difference from 6",
             float(abs(len(padded) - 6)),
             expected=0.0, bound=0.0, direction="<=", source="lecture, slide “Stride & Padding”",
         )  # fmt: skip
@@ -102,7 +102,7 @@ def _add_sides(record: Record, config: Config) -> None:
     caption = f"A 5 × 5 image and a {size} × {size} kernel; 2P is the sum of both paddings"
     record.add_table(caption, columns, rows)
     record.add_figure(
-        "output sides, off the formula by",
+        "output sides, difference from the formula",
         float(max(differences)),
         expected=0.0, bound=0.0, direction="<=",
         source="lecture, slide “Output Size in Convolutional Layer”",
@@ -132,7 +132,7 @@ def _add_alexnet(record: Record) -> None:
     ):
         *_, made, formula = layers[layer]
         record.add_figure(
-            f"AlexNet, {layer.lower()}, off {side} by",
+            f"AlexNet, {layer.lower()}, difference from {side}",
             float(max(abs(made - side), abs(formula - side))),
             expected=0.0, bound=0.0, direction="<=", source=f"lecture, slide “{slide}”",
         )  # fmt: skip

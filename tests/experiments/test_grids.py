@@ -72,7 +72,8 @@ def test_a_kernel_of_ones_counts_the_pixels_and_looks_the_same_turned(folder, dr
     result = result_of("convolution_kernel", folder)
     assert "+ 0·1 + 0·1 + 1·1 + (−2) = 4." in record.pictures[0].caption  # of nine, six are ones
     counts = np.array([[6, 7, 6], [4, 7, 7], [4, 6, 6]])
-    assert figure(result, "the slide") == np.abs(counts - 2 - [[4, 3, 4], [2, 4, 3], [2, 3, 4]]).max()
+    slide = [[4, 3, 4], [2, 4, 3], [2, 3, 4]]
+    assert figure(result, "from the slide") == np.abs(counts - 2 - slide).max()
     assert figure(result, "turned") == 0
     ((image, kernel, features),) = drawn["first"]
     assert image.windows[0].factors.tolist() == kernel.values.tolist() == [[1.0] * 3] * 3

@@ -10,10 +10,10 @@ from dl_jax.report import (
     plot_probabilities,
     plot_weights,
 )
-from dl_jax.report.curves import _broken
-from dl_jax.report.descent import _numbered
 from dl_jax.report.picture import LIGHT
-from dl_jax.report.weights import _apart, _power
+from dl_jax.report.plots.curves import _broken
+from dl_jax.report.plots.descent import _numbered
+from dl_jax.report.plots.weights import _apart, _power
 from tests.report.test_plots import check, count, rgb
 
 

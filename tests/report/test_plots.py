@@ -118,7 +118,7 @@ def test_predictions_right_is_blue_and_wrong_is_red(tmp_path, channels):
 
 
 def test_predictions_always_show_the_true_class():
-    from dl_jax.report.plots import _top_classes
+    from dl_jax.report.plots.predictions import _top_classes
 
     p = np.array([0.4, 0.3, 0.2, 0.1])
     assert _top_classes(p, 2) == [0, 1, 2]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dl_jax.report.grid_cells import Grid, draw_grid
 from dl_jax.report.picture import Picture, Theme, save_picture
+from dl_jax.report.plots.grid_cells import Grid, draw_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,31 @@
+"""The pictures: each returns a `Picture` with its words."""
+
+from dl_jax.report.plots.boundary import plot_decision_boundary
+from dl_jax.report.plots.confusion import plot_confusion
+from dl_jax.report.plots.curves import plot_functions
+from dl_jax.report.plots.descent import plot_descent
+from dl_jax.report.plots.grid_cells import Grid, Window, number_text, rows_text
+from dl_jax.report.plots.grids import plot_grids
+from dl_jax.report.plots.history import plot_history
+from dl_jax.report.plots.loss_curves import plot_loss_curves
+from dl_jax.report.plots.predictions import plot_predictions
+from dl_jax.report.plots.probabilities import plot_jacobian, plot_probabilities
+from dl_jax.report.plots.weights import plot_weights
+
+__all__ = [
+    "Grid",
+    "Window",
+    "number_text",
+    "plot_confusion",
+    "plot_decision_boundary",
+    "plot_descent",
+    "plot_functions",
+    "plot_grids",
+    "plot_history",
+    "plot_jacobian",
+    "plot_loss_curves",
+    "plot_predictions",
+    "plot_probabilities",
+    "plot_weights",
+    "rows_text",
+]

@@ -139,7 +139,8 @@ WRONG = {
         ["right after dE/d(output) is divided by y (1 - y) with y = output", "1 - y with"],
     ),
     "mask missing": (
-        backprop.relu_fwd, lambda m, d: (d,), (Z,), ["the local derivative is missing: multiply by y with y = residuals"],
+        backprop.relu_fwd, lambda m, d: (d,), (Z,),
+        ["the local derivative is missing: multiply by y with y = residuals"],
     ),
     "mask upside down": (
         backprop.relu_fwd, lambda m, d: (jnp.where(m, 0, d),), (Z,),

@@ -42,7 +42,8 @@ def binary_cross_entropy(
 ) -> Float[Array, "..."]:
     """Return `-t log y - (1 - t) log(1 - y)` with `y = sigmoid(z)`, for each logit z.
 
-    Computed as `max(z, 0) - z t + log(1 + e^{-|z|})`, which neither overflows nor loses digits.
+    Computed as `log(1 + e^z) - z t`, of which `softplus` neither overflows nor loses digits and
+    has the derivative `y` everywhere, also at 0, where a text without active neurons has its logit.
 
     Args:
         logits: before the sigmoid.
@@ -55,7 +56,7 @@ def binary_cross_entropy(
     0.693147
     """
     _same_shape("binary_cross_entropy", logits, labels)
-    return jnp.maximum(logits, 0) - logits * labels + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    return jax.nn.softplus(logits) - logits * labels
 
 
 def categorical_cross_entropy(

@@ -86,7 +86,8 @@ def check(
     Everything is evaluated in float64, whatever the configuration, for several random
     `dE/d(output)`. The gradient by hand is compared with automatic differentiation of `forward`,
     and with its central differences, which also notice a derivative that `forward` brings itself
-    and a kink. For a wrong gradient, what may have happened to it is tried: see `LeafReport`.
+    and a kink. For a wrong gradient, what may have happened to it is tried, from a wrong sign to a
+    local derivative that is missing before a product.
 
     ```python
     report = check(sigmoid_fwd, lambda y, d_y: (y * d_y,), jnp.ones((2, 3)))
@@ -98,7 +99,8 @@ def check(
         forward: `forward(*inputs) -> (output, residuals)`, in the protocol of `jax.custom_vjp`.
         backward: `backward(residuals, d_output) -> d_inputs`, a tuple with a gradient an input, of
             the input's tree; None for what has no derivative, as integers and keys.
-        *example_inputs: trees of arrays. Different values show more than equal ones, zeros, ones.
+        *example_inputs: trees of arrays. Different values show more than equal ones, zeros, ones;
+            small arrays are enough, and a wrong gradient of large ones takes seconds to explain.
 
     Returns:
         A report; a gradient that is wrong is no error.
@@ -135,7 +137,7 @@ def _leaf(
     far = None if kinks.all() and kinks.size else float(by_hand)
     same, near = autodiff <= AUTODIFF_BOUND, far is None or far <= DIFFERENCES_BOUND
     diagnosis = None
-    if by_autodiff > DIFFERENCES_BOUND:
+    if not by_autodiff <= DIFFERENCES_BOUND:  # NaN is beyond it, too
         diagnosis = _own_derivative(same, near)
     elif kinks.any() and near and (same or not kinks.all()):
         diagnosis = _kink(same, int(kinks.sum()))

@@ -388,6 +388,20 @@ def test_many_entries_move_in_groups():
     assert report.leaves[0].diagnosis == "right at 1199 of 1200 entries, wrong at (7, 7)"
 
 
+def test_small_probabilities_whose_logarithm_bends_fast():
+    y = np.array([[1e-3, 0.999 - 1e-6, 1e-6]])
+    rule = backprop.categorical_cross_entropy_fwd, backprop.categorical_cross_entropy_bwd
+    report = check(*rule, y, np.eye(3)[2:])
+    assert report.passed, report
+
+
+def test_where_no_difference_can_be_taken():
+    leaf = check(lambda x: (jnp.sqrt(x - 1), x), lambda x, d: (d / 2 / jnp.sqrt(x - 1),),
+                 np.array([1 + 1e-12])).leaves[0]  # fmt: skip
+    assert not leaf.passed
+    assert "is not smooth near these inputs" in str(leaf.diagnosis)
+
+
 def test_an_empty_input():
     assert check(square, lambda x, d: (2 * x * d,), np.zeros((0, 3))).passed
 

@@ -12,7 +12,10 @@ from dl_jax.backprop.checking.inputs import Arrays
 DIRECTIONS = 32
 """Steps into at most so many directions: of single entries, or of groups of them."""
 STEPS = (1.0, 0.05)
-"""Two sizes of steps: the smaller where the function bends fast, the larger for few roundings."""
+"""Sizes of steps: the larger for few roundings, the smaller where the function bends fast.
+
+A third is relative to the entries that move: log y at y = 1e-6 bends within 1e-6.
+"""
 KINK = 1e-3
 """What the slopes on both sides may differ by, relative to the largest; it shrinks without kink."""
 
@@ -37,15 +40,16 @@ class Differences(NamedTuple):
         axes = tuple(range(1, self.directions.ndim))
         found = (self.directions * gradient).sum(axes)
         errors = [np.abs(found - _pulled(c, d_outputs)) for c in self.central]
-        return np.min(errors, 0) / self._scale(d_outputs)
+        return np.fmin.reduce(errors) / max(self._scale(d_outputs), np.abs(found).max(initial=0))
 
     def kinks(self, d_outputs: Arrays) -> np.ndarray:
         """Return for each direction whether the slopes on both sides differ, however small h."""
-        far, near = (np.abs(_pulled(b, d_outputs)) for b in self.bends)
+        far, near = (np.abs(_pulled(b, d_outputs)) for b in self.bends[:2])
         return (near > KINK * self._scale(d_outputs)) & (near > 0.5 * far)
 
     def _scale(self, d_outputs: Arrays) -> float:
-        largest = min(np.abs(_pulled(c, d_outputs)).max(initial=0) for c in self.central)
+        sizes = [np.abs(_pulled(c, d_outputs)) for c in self.central]
+        largest = min(size[np.isfinite(size)].max(initial=0) for size in sizes)
         return max(float(largest), self.floor * _largest(d_outputs), 1e-300)
 
 
@@ -76,15 +80,20 @@ def differences(
 
     h = float(np.cbrt(np.finfo(np.float64).eps))
     here = [np.asarray(y)[None] for y in at(jnp.asarray(x))]
-    steps = h * np.array([s for s in STEPS for _ in range(2)]) * np.tile([1, -1], len(STEPS))
-    points = x + np.multiply.outer(steps, directions)
-    found = _each(at, points.reshape(len(steps) * count, *x.shape))
-    moved = [y.reshape(len(STEPS), 2, count, *y.shape[1:]) for y in found]
+    distances = np.where(directions == 0, np.inf, np.abs(x))
+    closest = distances.min(tuple(range(1, x.ndim + 1)), initial=np.inf)
+    relative = np.clip(np.where(closest == 0, np.inf, closest), 1e-9, STEPS[-1])
+    steps = h * np.stack([np.full(count, s) for s in STEPS] + [relative])
+    moves = steps.reshape(len(steps), 1, count, *[1] * x.ndim) * directions
+    points = x + np.concatenate([moves, -moves], 1)
+    found = _each(at, points.reshape(2 * len(steps) * count, *x.shape))
+    moved = [y.reshape(len(steps), 2, count, *y.shape[1:]) for y in found]
     central, bends = [], []
-    for i, step in enumerate(steps[::2]):
-        central.append([(y[i, 0] - y[i, 1]) / (2 * step) for y in moved])
+    for i, step in enumerate(steps):
+        sizes = [step.reshape(count, *[1] * (y.ndim - 3)) for y in moved]
+        central.append([(y[i, 0] - y[i, 1]) / (2 * k) for y, k in zip(moved, sizes, strict=True)])
         bends.append(
-            [(y[i, 0] - 2 * y0 + y[i, 1]) / step for y, y0 in zip(moved, here, strict=True)]
+            [(y[i, 0] - 2 * y0 + y[i, 1]) / k for y, y0, k in zip(moved, here, sizes, strict=True)]
         )
     return Differences(directions, central, bends, 1e-3 * _largest(here))
 

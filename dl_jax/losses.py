@@ -42,8 +42,9 @@ def binary_cross_entropy(
 ) -> Float[Array, "..."]:
     """Return `-t log y - (1 - t) log(1 - y)` with `y = sigmoid(z)`, for each logit z.
 
-    Computed as `log(1 + e^z) - z t`, of which `softplus` neither overflows nor loses digits and
-    has the derivative `y` everywhere, also at 0, where a text without active neurons has its logit.
+    Computed as `t log(1 + e^{-z}) + (1 - t) log(1 + e^z)`, which neither overflows nor loses
+    digits; its derivative is `y - t` everywhere, also at 0, the logit of a text that excites no
+    neuron.
 
     Args:
         logits: before the sigmoid.
@@ -56,7 +57,7 @@ def binary_cross_entropy(
     0.693147
     """
     _same_shape("binary_cross_entropy", logits, labels)
-    return jax.nn.softplus(logits) - logits * labels
+    return labels * jax.nn.softplus(-logits) + (1 - labels) * jax.nn.softplus(logits)
 
 
 def categorical_cross_entropy(
@@ -67,7 +68,8 @@ def categorical_cross_entropy(
     Args:
         logits: before the softmax.
         labels: class numbers in 0..k-1 (one axis fewer), or one-hot rows as on the slide. A class
-            number out of range cannot be seen under `jit`: it gives NaN; `train` checks for it.
+            number out of range cannot be seen under `jit`: from k on it gives NaN, and a negative
+            one counts from the end; `train` checks for both.
 
     Raises:
         ValueError: if the labels have neither shape.

@@ -35,6 +35,12 @@ def test_integer_labels_and_one_hot_rows_are_one_loss():
     np.testing.assert_allclose(by_number, by_row, rtol=1e-6)
 
 
+def test_a_sure_and_right_network_still_has_a_loss():
+    E = losses.binary_cross_entropy(jnp.array([20.0, -20.0]), jnp.array([1, 0]))
+    # log(1 + e^-20) is e^-20 to the last digit of float32.
+    assert E.tolist() == pytest.approx([np.exp(-20)] * 2, rel=1e-6)
+
+
 @pytest.mark.parametrize("logit", [-1000.0, 1000.0])
 def test_binary_cross_entropy_of_a_sure_network_is_finite(logit):
     right, wrong = losses.binary_cross_entropy(

@@ -43,6 +43,7 @@ from dl_jax.backprop.layers import (
 from dl_jax.backprop.losses import (
     BINARY,
     MULTICLASS,
+    MULTILABEL,
     REGRESSION,
     binary_cross_entropy_bwd,
     binary_cross_entropy_fwd,
@@ -76,6 +77,7 @@ __all__ = [
     "BINARY",
     "IDENTITY",
     "MULTICLASS",
+    "MULTILABEL",
     "REGRESSION",
     "RELU",
     "SIGMOID",

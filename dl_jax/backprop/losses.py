@@ -4,8 +4,11 @@ Targets get their derivative too, where they are numbers: in `jax.custom_vjp`'s 
 input has one.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import xlog1py, xlogy
 from jaxtyping import Array, Float, Int, Num
 
 from dl_jax import losses, ops
@@ -51,20 +54,21 @@ def binary_cross_entropy_fwd(
     """Return `E = -t log y - (1 - t) log(1 - y)` of each probability, and y and t.
 
     Slide "Choice of Activation/Loss functions". Infinite where a y is 0 or 1 and wrong: in
-    training, the fused `sigmoid_binary_cross_entropy_fwd` takes its place.
+    training, the fused `sigmoid_binary_cross_entropy_fwd` takes its place. `0 log 0` is 0.
     """
-    return -t * jnp.log(y) - (1 - t) * jnp.log1p(-y), (y, t)
+    return -xlogy(t, y) - xlog1py(1 - t, -y), (y, t)
 
 
 def binary_cross_entropy_bwd(
     residuals: tuple[Float[Array, "..."], Float[Array, "..."]], d_E: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """Return `dE/dy = (y - t) / (y (1 - y))` and `dE/dt = log(1 - y) - log y`.
+    """Return `dE/dy = (1 - t) / (1 - y) - t / y` and `dE/dt = log(1 - y) - log y`.
 
-    `-t/y + (1 - t)/(1 - y)`, brought to one denominator.
+    Brought to one denominator, `dE/dy = (y - t) / (y (1 - y))`. A term whose numerator is 0 is 0.
     """
     y, t = residuals
-    return (y - t) / (y * (1 - y)) * d_E, (jnp.log1p(-y) - jnp.log(y)) * d_E
+    d_y = jnp.where(t == 1, 0, (1 - t) / (1 - y)) - jnp.where(t == 0, 0, t / y)
+    return d_y * d_E, (jnp.log1p(-y) - jnp.log(y)) * d_E
 
 
 def categorical_cross_entropy_fwd(
@@ -73,17 +77,17 @@ def categorical_cross_entropy_fwd(
     """Return `E = -sum_j t_j log y_j` of each example, and y and t; t has one-hot rows.
 
     Slide "Choice of Activation/Loss functions". Infinite where the right y is 0: in training, the
-    fused `softmax_cross_entropy_fwd` takes its place.
+    fused `softmax_cross_entropy_fwd` takes its place. `0 log 0` is 0.
     """
-    return -jnp.sum(t * jnp.log(y), axis=-1), (y, t)
+    return -jnp.sum(xlogy(t, y), axis=-1), (y, t)
 
 
 def categorical_cross_entropy_bwd(
     residuals: tuple[Float[Array, "... k"], Float[Array, "... k"]], d_E: Float[Array, "..."]
 ) -> tuple[Float[Array, "... k"], Float[Array, "... k"]]:
-    """Return `dE/dy_j = -t_j / y_j` and `dE/dt_j = -log y_j`."""
+    """Return `dE/dy_j = -t_j / y_j`, 0 where t is, and `dE/dt_j = -log y_j`."""
     y, t = residuals
-    return -t / y * d_E[..., None], -jnp.log(y) * d_E[..., None]
+    return jnp.where(t == 0, 0, -t / y) * d_E[..., None], -jnp.log(y) * d_E[..., None]
 
 
 def sigmoid_binary_cross_entropy_fwd(
@@ -106,8 +110,7 @@ def sigmoid_binary_cross_entropy_bwd(
     that a neuron that is sure and wrong still learns. `log(1 - y) - log y = -z`.
     """
     y, z, t = residuals
-    d_t = -z * d_E if jnp.issubdtype(t.dtype, jnp.floating) else None
-    return (y - t) * d_E, d_t
+    return _as(z, (y - t) * d_E), _as(t, -z * d_E)
 
 
 def softmax_cross_entropy_fwd(
@@ -130,13 +133,21 @@ def softmax_cross_entropy_bwd(
     """Return `dE/dz_j = y_j - t_j` for one-hot rows, and `dE/dt_j = -log y_j`.
 
     `sum_i dE/dy_i dy_i/dz_j = -sum_i t_i/y_i · y_i (δ_ij - y_j) = y_j sum_i t_i - t_j`; the sum of
-    a one-hot row is 1, and stands here for rows that are none.
+    a one-hot row is 1, and stands here for rows that are none. A class number out of range is
+    taken for no class.
     """
     z, t = residuals
     d_E = d_E[..., None]
     if t.ndim < z.ndim:
-        return (ops.softmax(z) - jax.nn.one_hot(t, z.shape[-1], dtype=z.dtype)) * d_E, None
-    return (ops.softmax(z) * t.sum(-1, keepdims=True) - t) * d_E, -jax.nn.log_softmax(z) * d_E
+        d_z = (ops.softmax(z) - jax.nn.one_hot(t, z.shape[-1], dtype=z.dtype)) * d_E
+        return _as(z, d_z), None
+    d_z = (ops.softmax(z) * t.sum(-1, keepdims=True) - t) * d_E
+    return _as(z, d_z), _as(t, -jax.nn.log_softmax(z) * d_E)
+
+
+def _as(x: jax.Array, d_x: jax.Array) -> Any:
+    """A gradient has the dtype of its input, and whole numbers have none."""
+    return d_x.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else None
 
 
 def _on_one_logit_fwd(z: Float[Array, "n 1"], t: Num[Array, " n"]):
@@ -148,8 +159,20 @@ def _on_one_logit_bwd(residuals, d_E):
     return d_z[:, None], d_t
 
 
+def _mean_over_labels_fwd(z: Float[Array, "n k"], t: Num[Array, "n k"]):
+    E, residuals = sigmoid_binary_cross_entropy_fwd(z, t)
+    return E.mean(-1), residuals
+
+
+def _mean_over_labels_bwd(residuals, d_E):
+    k = residuals[0].shape[-1]
+    return sigmoid_binary_cross_entropy_bwd(residuals, d_E[:, None] / k)
+
+
 BINARY = Pair(_on_one_logit_fwd, _on_one_logit_bwd)
 """From one logit an example, `[n, 1]`, as `losses.BINARY` has it."""
+MULTILABEL = Pair(_mean_over_labels_fwd, _mean_over_labels_bwd)
+"""From k logits an example, as `losses.MULTILABEL` has it."""
 MULTICLASS = Pair(softmax_cross_entropy_fwd, softmax_cross_entropy_bwd)
 """From k logits an example, as `losses.MULTICLASS` has it."""
 REGRESSION = Pair(mean_squared_error_fwd, mean_squared_error_bwd)

@@ -109,9 +109,10 @@ def test_a_pair_is_a_custom_vjp_under_jit_grad_vmap_and_scan(name):
     [
         (bp.BINARY, (*floats((2, 1)), SIGNS[:, 0])),
         (bp.MULTICLASS, (*floats((2, 3)), SIGNS[:, 0])),
+        (bp.MULTILABEL, (*floats((1, 2)), SIGNS)),
         (bp.REGRESSION, floats((2, 3), (2, 3))),
     ],
-    ids=["BINARY", "MULTICLASS", "REGRESSION"],
+    ids=["BINARY", "MULTICLASS", "MULTILABEL", "REGRESSION"],
 )
 def test_a_row_of_the_table_is_one_with_labels(pair, inputs):
     check_in_every_transformation(pair.forward, pair.backward, inputs)

@@ -157,11 +157,37 @@ def test_targets_that_do_not_sum_to_one():
     close(bp.softmax_cross_entropy_bwd(way, jnp.ones(1))[0], [[-2 / 3, -1 / 3, 1]])
 
 
+def test_a_probability_that_is_sure_and_right_has_no_loss():
+    y, t = jnp.array([1.0, 0.0, 1.0]), jnp.array([1.0, 0.0, 0.0])
+    E, way = bp.binary_cross_entropy_fwd(y, t)
+    assert E.tolist() == [0, 0, np.inf]  # the last is wrong
+    assert bp.binary_cross_entropy_bwd(way, jnp.ones(3))[0].tolist() == [-1, 1, np.inf]
+    E, way = bp.categorical_cross_entropy_fwd(jnp.array([[1.0, 0.0]]), jnp.array([[1.0, 0.0]]))
+    assert E.tolist() == [0]
+    assert bp.categorical_cross_entropy_bwd(way, jnp.ones(1))[0].tolist() == [[-1, 0]]
+
+
+def test_gradients_have_the_dtypes_of_their_inputs():
+    z, t = jnp.zeros((2, 3), jnp.bfloat16), jnp.eye(3)[:2]
+    for forward, backward in (
+        (bp.sigmoid_binary_cross_entropy_fwd, bp.sigmoid_binary_cross_entropy_bwd),
+        (bp.softmax_cross_entropy_fwd, bp.softmax_cross_entropy_bwd),
+    ):
+        E, way = forward(z, t)
+        d_z, d_t = backward(way, jnp.ones_like(E))
+        assert (d_z.dtype, d_t.dtype) == (jnp.bfloat16, jnp.float32)
+        _, way = forward(z, t.astype(jnp.int32))
+        assert backward(way, jnp.ones_like(E))[1] is None
+
+
 def test_the_rows_of_the_lectures_table():
     E, way = bp.BINARY.forward(jnp.array([[0.0], [LN3]]), jnp.array([1, 0]))
     close(E, [LN2, LN4])
     d_z, _ = bp.BINARY.backward(way, jnp.ones(2))
     close(d_z, [[-1 / 2], [3 / 4]])
+    E, way = bp.MULTILABEL.forward(jnp.array([[0.0, LN3]]), jnp.array([[1, 0]]))
+    close(E, [(LN2 + LN4) / 2])
+    close(bp.MULTILABEL.backward(way, jnp.ones(1))[0], [[-1 / 4, 3 / 8]])
     assert (bp.softmax_cross_entropy_fwd, bp.softmax_cross_entropy_bwd) == bp.MULTICLASS
     assert (bp.mean_squared_error_fwd, bp.mean_squared_error_bwd) == bp.REGRESSION
 

@@ -15,20 +15,21 @@ from jaxtyping import Array, Float
 from dl_jax import ops
 from dl_jax.ops.patches import Windows, fold, patches
 
-Maps = Float[Array, "n height width channels"]
-Kernels = Float[Array, "k_h k_w c f"]
+Image = Float[Array, "n h w c"]
+Kernel = Float[Array, "k_h k_w c f"]
+Output = Float[Array, "n out_h out_w c"]
 Padding = str | Sequence[tuple[int, int]]
 
 
 def conv_fwd(
-    x: Float[Array, "n h w c"],
-    w: Float[Array, "k_h k_w c f"],
+    x: Image,
+    w: Kernel,
     b: Float[Array, " f"],
     *,
     strides: Sequence[int] = (1, 1),
     padding: Padding = "VALID",
     dilation: Sequence[int] = (1, 1),
-) -> tuple[Maps, tuple[Maps, Kernels]]:
+) -> tuple[Float[Array, "n out_h out_w f"], tuple[Image, Kernel]]:
     """Return `z_pf = sum_{a, c} x_{p S + a D - P, c} w_acf + b_f` of each image, and x and w.
 
     The index p runs over the positions of the kernel and a over its taps, in two dimensions each;
@@ -50,13 +51,13 @@ def conv_fwd(
 
 
 def conv_bwd(
-    residuals: tuple[Maps, Kernels],
+    residuals: tuple[Image, Kernel],
     d_z: Float[Array, "n out_h out_w f"],
     *,
     strides: Sequence[int] = (1, 1),
     padding: Padding = "VALID",
     dilation: Sequence[int] = (1, 1),
-) -> tuple[Maps, Kernels, Float[Array, " f"]]:
+) -> tuple[Image, Kernel, Float[Array, " f"]]:
     """Return the gradients by x, w and b.
 
         dE/dw_acf = sum_{n, p} x_{p S + a D - P, c} dE/dz_pf
@@ -70,7 +71,7 @@ def conv_bwd(
     x, w = residuals
     margins, windows = _windows(x, w.shape[:2], strides, padding, dilation)
     rows = d_z.reshape(-1, d_z.shape[-1])
-    taps = patches(_pad(x, margins, 0), windows).reshape(len(rows), -1)
+    taps = patches(_pad(x, margins, 0.0), windows).reshape(len(rows), -1)
     d_w = (taps.T @ rows).reshape(w.shape)
     d_taps = rows @ w.reshape(-1, w.shape[-1]).T
     d_x = fold(d_taps.reshape(*d_z.shape[:3], *w.shape[:3]), windows)
@@ -78,12 +79,12 @@ def conv_bwd(
 
 
 def max_pool_fwd(
-    x: Float[Array, "n h w c"],
+    x: Image,
     *,
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-) -> tuple[Maps, tuple[Maps, Maps]]:
+) -> tuple[Output, tuple[Image, Output]]:
     """Return the largest value of each window, `[n, out_h, out_w, c]`, and it beside x.
 
     Slide "Pooling". What is padded never is the largest.
@@ -93,13 +94,13 @@ def max_pool_fwd(
 
 
 def max_pool_bwd(
-    residuals: tuple[Maps, Maps],
-    d_y: Float[Array, "n out_h out_w c"],
+    residuals: tuple[Image, Output],
+    d_y: Output,
     *,
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-) -> tuple[Maps]:
+) -> tuple[Image]:
     """Return `dE/dx_q = sum of dE/dy_p` over the windows p whose largest value is at q.
 
     `dy_p/dx_q` is 1 at the largest value and 0 elsewhere. Where several values of a window are
@@ -118,12 +119,12 @@ def max_pool_bwd(
 
 
 def avg_pool_fwd(
-    x: Float[Array, "n h w c"],
+    x: Image,
     *,
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-) -> tuple[Maps, Maps]:
+) -> tuple[Output, Image]:
     """Return the mean of each window, `[n, out_h, out_w, c]`, and x for its shape.
 
     Slide "Pooling". Padded zeros count as values of their window.
@@ -133,12 +134,12 @@ def avg_pool_fwd(
 
 def avg_pool_bwd(
     x: Float[Array, "n h w c"],
-    d_y: Float[Array, "n out_h out_w c"],
+    d_y: Output,
     *,
     window: Sequence[int],
     strides: Sequence[int],
     padding: Padding = "VALID",
-) -> tuple[Maps]:
+) -> tuple[Image]:
     """Return `dE/dx_q = 1/(k_h k_w) sum of dE/dy_p` over the windows p that cover q."""
     margins, windows = _windows(x, window, strides, padding)
     shape = (*d_y.shape[:3], *windows.size, d_y.shape[-1])
@@ -171,4 +172,4 @@ def _pad(x: jax.Array, margins: tuple[tuple[int, int], ...], value: float) -> ja
 
 def _crop(d_x: jax.Array, margins: tuple[tuple[int, int], ...]) -> jax.Array:
     """The transpose of `_pad`: what fell on the padding is lost."""
-    return _pad(d_x, tuple((-low, -high) for low, high in margins), 0)
+    return _pad(d_x, tuple((-low, -high) for low, high in margins), 0.0)

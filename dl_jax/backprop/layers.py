@@ -59,14 +59,14 @@ def dropout_fwd(
         ValueError: if the rate is not in `[0, 1)`.
     """
     mask = ops.dropout(jnp.ones_like(x), rate, key)
-    return mask * x, mask
+    return jnp.where(mask > 0, mask * x, 0), mask  # what is dropped may be infinite
 
 
 def dropout_bwd(
     mask: Float[Array, "..."], d_y: Float[Array, "..."]
 ) -> tuple[Float[Array, "..."], None]:
     """Return `dE/dx = m dE/dy`, the same mask with the same scale; None for the key."""
-    return mask * d_y, None
+    return jnp.where(mask > 0, mask * d_y, 0), None
 
 
 def bag_of_words_fwd(
@@ -91,7 +91,9 @@ def bag_of_words_bwd(
     ids, w = residuals
     occurs = (ids > 0) & (ids < w.shape[0])
     rows = jnp.where(occurs[..., None], d_y[:, None, :], 0)
-    return None, jnp.zeros_like(w).at[ids].add(rows, mode="drop")
+    wide = jnp.promote_types(w.dtype, jnp.float32)  # a frequent word has thousands of rows
+    d_w = jnp.zeros(w.shape, wide).at[ids].add(rows.astype(wide), mode="drop")
+    return None, d_w.astype(w.dtype)
 
 
 def batch_update(

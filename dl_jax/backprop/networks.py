@@ -1,6 +1,11 @@
-"""The lecture's networks, forward and backward by hand on the parameters of the Flax modules."""
+"""The lecture's networks, forward and backward by hand on the parameters of the Flax modules.
+
+The same arguments make the same network, not another like it: for `jit`, to which a network is a
+static argument, another one would be another program.
+"""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -11,8 +16,6 @@ from jaxtyping import Array, Float, Key, PyTree, Shaped
 from dl_jax.backprop import images, layers, losses
 from dl_jax.backprop.activations import RELU
 from dl_jax.backprop.pair import Pair
-
-Params = Mapping[str, Mapping[str, jax.Array]]
 
 
 class Network(NamedTuple):
@@ -31,7 +34,7 @@ class Network(NamedTuple):
 
 def value_and_grad(
     network: Network,
-    params: Params,
+    params: Mapping[str, Any],
     inputs: Shaped[Array, "n ..."],
     targets: Shaped[Array, "n ..."],
     key: Key[Array, ""] | None = None,
@@ -53,14 +56,17 @@ def value_and_grad(
         gradients in the tree of the parameters.
 
     Raises:
-        ValueError: if the parameters are not those of such a network.
+        ValueError: if there is no example, or the parameters are not those of such a network.
     """
+    if len(targets) == 0:
+        raise ValueError("value_and_grad: expected at least one example, got none")
     logits, way = network.forward(params, inputs, key)
     E, loss_way = network.loss.forward(logits, targets)
     d_logits, _ = network.loss.backward(loss_way, jnp.full_like(E, 1 / E.size))
     return (E.mean(), logits), network.backward(way, d_logits)
 
 
+@cache
 def mlp(activation: Pair = RELU, loss: Pair = losses.MULTICLASS) -> Network:
     """Return the hand derivation of `models.MLP`, of as many layers as its parameters have.
 
@@ -82,6 +88,7 @@ def mlp(activation: Pair = RELU, loss: Pair = losses.MULTICLASS) -> Network:
     return Network(forward, backward, loss)
 
 
+@cache
 def bag_of_words_classifier(loss: Pair = losses.BINARY) -> Network:
     """Return the hand derivation of `models.BagOfWords`, of as many layers as its parameters have.
 
@@ -112,6 +119,7 @@ def bag_of_words_classifier(loss: Pair = losses.BINARY) -> Network:
     return Network(forward, backward, loss)
 
 
+@cache
 def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
     """Return the hand derivation of `models.CNN`, of as many convolutions as its parameters have.
 
@@ -193,7 +201,9 @@ def _dense_stack_bwd(activation: Pair, way: list, d_z: jax.Array):
     return d_z, gradients
 
 
-def _in_order(network: str, params: Params, *kinds: str) -> list[list[Mapping[str, jax.Array]]]:
+def _in_order(
+    network: str, params: Mapping[str, Any], *kinds: str
+) -> list[list[Mapping[str, jax.Array]]]:
     """For each kind, the parameters of `kind_0`, `kind_1`, ..., as Flax numbers its layers.
 
     Anything else in the tree is an error: it would get no gradient, and nobody would hear of it.

@@ -2,10 +2,15 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
+from dl_jax.backprop import Network
 from dl_jax.losses import BINARY, MULTICLASS, Objective
+from dl_jax.ops.compile_once import compile_once
 from dl_jax.train.state import Examples, as_model_inputs
+
+_COMPARED = 4  # examples on which a hand derivation and the model must agree
 
 
 def check_examples(
@@ -54,6 +59,45 @@ def check_examples(
                 f"{name}: expected labels from 0 to {num_classes - 1} for a model with "
                 f"{logits.shape[-1]} outputs, got labels from {lowest} to {highest}"
             )
+
+
+def check_by_hand(
+    model: nn.Module, objective: Objective, by_hand: Network, examples: Examples
+) -> None:
+    """Raise a ValueError unless the hand derivation is of this model and this objective.
+
+    Compared are logits, with dropout, and losses of a few examples; another activation, dropout
+    rate or loss would train without an error, and be another network.
+
+    Args:
+        model: a Flax module.
+        objective: what is to be minimised.
+        by_hand: what is to be taken for the gradients of both.
+        examples: the data.
+    """
+    inputs, targets = (jnp.asarray(a[:_COMPARED]) for a in examples)
+    key = jax.random.key(0)
+
+    def both():
+        x = as_model_inputs(inputs)
+        variables = model.init(key, x, train=False)
+        logits = model.apply(variables, x, train=True, rngs={"dropout": key})
+        assert isinstance(logits, jax.Array)
+        own, _ = by_hand.forward(variables["params"], x, key)
+        own_loss, _ = by_hand.loss.forward(own, targets)
+        return (logits, own), (objective.loss(logits, targets), own_loss)
+
+    for name, (expected, got) in zip(("logits", "losses"), compile_once(both)(), strict=True):
+        if expected.shape != got.shape or not np.allclose(expected, got, 1e-2, 1e-3):
+            raise ValueError(
+                f"by_hand: expected the {name} of {type(model).__name__} and its objective, "
+                f"{_some(expected)}, got {_some(got)}; give the hand derivation the model's "
+                "activation and dropout rate and the objective's loss"
+            )
+
+
+def _some(figures: jax.Array) -> str:
+    return f"{list(figures.shape)} beginning with {np.asarray(figures).ravel()[:3].tolist()}"
 
 
 def check_schedule(num_epochs: int, batch_size: int, size: int) -> None:

@@ -13,7 +13,8 @@ from jaxtyping import Array, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
-from dl_jax.train.checks import check_examples, check_schedule
+from dl_jax.ops.compile_once import compile_once
+from dl_jax.train.checks import check_by_hand, check_examples, check_schedule
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -77,13 +78,16 @@ def fit(
     size = len(train.inputs)
     check_examples(model, objective, train, "training data")
     check_schedule(num_epochs, batch_size, size)
+    if by_hand is not None:
+        check_by_hand(model, objective, by_hand, train)
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train)
     train, validation = jax.device_put((train, validation))
 
     init, order_key, noise = streams(key)
     started = time.perf_counter()
-    state = _compiled_init()(model, optimizer, init, train.inputs[:1])
+    start = compile_once(init_state, static_argnames=("model", "optimizer"))
+    state = start(model, optimizer, init, train.inputs[:1])
     zeros = zero_totals(model, objective, state, train)
     whole, rest = divmod(size, batch_size)
     run = partial(train_batches, model, objective, optimizer, by_hand=by_hand)
@@ -127,12 +131,6 @@ def fit(
             for callback in callbacks:
                 callback(epoch + 1, row)
     return Fit(state, history, compile_seconds)
-
-
-def _compiled_init() -> Callable[..., TrainState]:
-    """`init_state`, compiled without optimisation on a CPU: it runs once, for microseconds."""
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(init_state, static_argnames=("model", "optimizer"), compiler_options=options)
 
 
 def _floats(figures: Metrics, size: int) -> Row:

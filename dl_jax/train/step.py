@@ -35,8 +35,9 @@ def train_step(
         state: before the step.
         batch: `[batch_size, ...]` each.
         noise: the run's key for dropout; folded with the step here.
-        by_hand: the model's hand derivation, to be taken instead of automatic differentiation;
-            its loss must be the objective's.
+        by_hand: the model's hand derivation, to be taken instead of automatic differentiation,
+            with the model's activation and dropout rate and the objective's loss; `fit` and
+            `make_train` compare them.
 
     Returns:
         The state after the step; `loss` and the objective's metrics, means over the batch, of the

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
-from dl_jax.train.checks import check_examples, check_schedule
+from dl_jax.train.checks import check_by_hand, check_examples, check_schedule
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.state import Examples, TrainState, init_state, streams
 from dl_jax.train.step import evaluate
@@ -77,6 +77,8 @@ def make_train(
     train_data, validation = data
     check_examples(model, objective, train_data, "training data")
     check_schedule(*config, len(train_data.inputs))
+    if by_hand is not None:
+        check_by_hand(model, objective, by_hand, train_data)
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train_data)
     return partial(_run, model, objective, optimizer, config, by_hand, jax.device_put(data))

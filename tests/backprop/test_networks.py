@@ -222,6 +222,36 @@ def test_a_logit_of_zero_learns_output_less_target_with_autodiff_as_by_hand(t):
     assert pull_back(jnp.ones_like(E))[0].tolist() == by_hand.tolist()
 
 
+@pytest.mark.parametrize(
+    ("model", "objective", "network", "message"),
+    [
+        (MLP((4, 3), jnp.tanh), losses.MULTICLASS, bp.mlp(), "expected the logits of MLP"),
+        (MLP((4, 3)), losses.MULTILABEL, bp.mlp(), "expected the losses of MLP"),
+        (CNN((2,), 3, 0.5), losses.MULTICLASS, bp.cnn(0.25), "the model's activation and dropout"),
+    ],
+)
+def test_a_derivation_of_another_network_does_not_train(model, objective, network, message, key):
+    inputs = jax.random.normal(key, (4, 8, 8, 1))
+    labels = jnp.array([0, 1, 2, 1])
+    targets = jax.nn.one_hot(labels, 3) if objective is losses.MULTILABEL else labels
+    data, optimizer = Examples(inputs, targets), optax.sgd(0.1)
+    with pytest.raises(ValueError, match=message):
+        make_train(model, objective, optimizer, Data(data), Schedule(1, 4), network)
+    with pytest.raises(ValueError, match=message):
+        fit(model, objective, optimizer, data, num_epochs=1, batch_size=4, key=key,
+            progress=False, by_hand=network)  # fmt: skip
+
+
+def test_the_same_network_is_not_compiled_again():
+    assert bp.cnn(0.5) is bp.cnn(0.5)
+    assert bp.mlp(bp.TANH) is not bp.mlp()
+
+
+def test_no_examples_have_no_mean_loss():
+    with pytest.raises(ValueError, match="at least one example, got none"):
+        bp.value_and_grad(bp.mlp(), {}, jnp.ones((0, 5)), jnp.zeros(0, jnp.int32))
+
+
 def test_an_ensemble_trains_by_hand():
     model, objective, network, inputs, targets, *_ = made("mlp of 3", n=12)
     data = Data(Examples(*cast((inputs, targets), jnp.float32)))

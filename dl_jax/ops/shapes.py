@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
 Axes = tuple[tuple[str, int], ...]
-_CHANNELS = (1, 3, 4)  # grayscale, color, and color with opacity
+_CHANNELS = (1, 3, 4)  # grey, colour, and colour with opacity
 
 
 @runtime_checkable

@@ -19,7 +19,8 @@ from dl_jax.backprop.activations import (
     tanh_from_sigmoid,
     tanh_fwd,
 )
-from dl_jax.backprop.check import LeafReport, Report, check
+from dl_jax.backprop.checking.check import check
+from dl_jax.backprop.checking.report import LeafReport, Report
 from dl_jax.backprop.images import (
     avg_pool_bwd,
     avg_pool_fwd,

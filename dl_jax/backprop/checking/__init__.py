@@ -1,1 +1,1 @@
-"""What `backprop.check` is made of: the protocol, differences, the search for a diagnosis."""
+"""`backprop.check`: the protocol, differences, the search for a diagnosis, the report."""

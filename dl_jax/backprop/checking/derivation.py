@@ -19,6 +19,9 @@ from dl_jax.backprop.checking.inputs import (
 )
 from dl_jax.backprop.pair import Pair
 
+SAME = 1e-6
+"""Relative difference of outputs for the same inputs that may be rounding."""
+
 
 class Point(NamedTuple):
     """A derivation at some inputs; outputs and gradients are lists of their floating leaves.
@@ -46,8 +49,10 @@ def evaluate(derivation: Pair, inputs: Inputs, arrays: Arrays) -> Point:
     """Return the derivation at the inputs whose floating leaves are `arrays`.
 
     Raises:
-        TypeError: if the forward returns no pair, or an output that is not in float64.
-        ValueError: if the output has no floating leaf, or one that is not finite.
+        TypeError: if the forward returns no pair, or an output that is not in float64, or computes
+            with NumPy.
+        ValueError: if the output has no floating leaf, or one that is empty or not finite; if it
+            is another one at the same inputs.
     """
     pair = derivation.forward(*inputs.place(arrays))
     if not isinstance(pair, tuple) or len(pair) != 2:
@@ -71,7 +76,13 @@ def evaluate(derivation: Pair, inputs: Inputs, arrays: Arrays) -> Point:
         leaves = jax.tree.leaves(derivation.forward(*inputs.place(moving))[0], is_leaf=is_none)
         return [jnp.asarray(leaves[i]) for i in floating]
 
-    _, vjp = jax.vjp(reference, [jnp.asarray(array) for array in arrays])
+    try:
+        again, vjp = jax.vjp(reference, [jnp.asarray(array) for array in arrays])
+    except jax.errors.TracerArrayConversionError as error:
+        raise TypeError(
+            "forward uses NumPy on its inputs; automatic differentiation needs jax.numpy"
+        ) from error
+    _check_same(output_names, outputs, floating, again)
 
     def pull(d_outputs: Arrays) -> Arrays:
         return [np.asarray(g) for g in vjp([jnp.asarray(d) for d in d_outputs])[0]]
@@ -98,6 +109,8 @@ def _check_outputs(names: list[str], outputs: list[Any], floating: list[int]) ->
     if not floating:
         found = ", ".join(map(describe, outputs)) or "nothing"
         raise ValueError(f"expected forward's output to have floating values; it is {found}")
+    if all(np.size(outputs[i]) == 0 for i in floating):
+        raise ValueError("forward's output is empty: no gradient comes of it")
     for i in floating:
         if not is_float64(outputs[i]):
             raise TypeError(
@@ -109,6 +122,18 @@ def _check_outputs(names: list[str], outputs: list[Any], floating: list[int]) ->
             raise ValueError(
                 f"forward made NaN or infinity: {wrong} of {np.size(outputs[i])} entries of its "
                 f"{names[i]}; give example inputs where it is finite"
+            )
+
+
+def _check_same(
+    names: list[str], outputs: list[Any], floating: list[int], again: list[jax.Array]
+) -> None:
+    for i, other in zip(floating, again, strict=True):
+        one, two = np.asarray(outputs[i]), np.asarray(other)
+        if not np.abs(one - two).max(initial=0) <= SAME * np.abs(one).max(initial=0):
+            raise ValueError(
+                f"forward returned another {names[i]} when it was called again with the same "
+                "inputs: it must be a function of them; what is random takes a key as an input"
             )
 
 

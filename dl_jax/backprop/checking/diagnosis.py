@@ -6,8 +6,15 @@ from fractions import Fraction
 
 import numpy as np
 
-from dl_jax.backprop.checking.explanations import FAMILIES, Explanation
-from dl_jax.backprop.checking.transformations import axes_text, subsets
+from dl_jax.backprop.checking.constants import LARGEST_WHOLE, constant_text, fraction_text
+from dl_jax.backprop.checking.explain_entries import moved_entries, other_leaves, wrong_residuals
+from dl_jax.backprop.checking.explain_factors import (
+    exchanged_factor,
+    local_derivative,
+    local_derivative_before,
+)
+from dl_jax.backprop.checking.explain_sums import sums
+from dl_jax.backprop.checking.explanation import Explanation
 from dl_jax.backprop.checking.tries import Try
 
 NONE = "no simple explanation"
@@ -15,8 +22,18 @@ EXACT = 1e-9
 """Relative difference up to which two sides of an explanation are equal."""
 ROUNDED = 1e-5
 """Relative error of a gradient on whose way something was rounded to float32."""
-LARGEST_WHOLE = 1000
-"""Constant factors are named as fractions of whole numbers up to this."""
+MOST_VALUES = 1000
+"""Different values are counted among so many of an array; three are enough."""
+FAMILIES = (
+    other_leaves,
+    moved_entries,
+    local_derivative,
+    local_derivative_before,
+    wrong_residuals,
+    sums,
+    exchanged_factor,
+)
+"""Kinds of explanations, the simple ones first."""
 
 
 def diagnose(k: int, names: list[str], tries: Sequence[Try], beside: Sequence[Try]) -> str:
@@ -53,14 +70,14 @@ def _search(k: int, names: list[str], tries: Sequence[Try]) -> str | None:
         return f"right to {digits} digits: something on the way is rounded to float32"
     constant = _holds(Explanation("", lambda t: (t.hand[k], t.right[k])), tries, True)
     if constant is not None:
-        return _constant(constant, k, names, tries[0])
+        return constant_text(constant, k, names, tries[0])
     for family in FAMILIES:
         for explanation in family(k, names, tries[-1]):
             factor = _holds(explanation, tries)
             if factor == 1:
                 return explanation.text
             if factor is not None:
-                return f"{explanation.text}; and {_fraction(factor)} times what it should be"
+                return f"{explanation.text}; and {fraction_text(factor)} times what it should be"
     return _mask(hand, right)
 
 
@@ -113,39 +130,8 @@ def _named(factor: float) -> float:
 
 
 def _different(arrays: list[np.ndarray]) -> int:
-    values = np.concatenate([np.abs(a).reshape(-1) for a in arrays])
+    values = np.concatenate([np.abs(a).reshape(-1)[:MOST_VALUES] for a in arrays])
     return len({f"{v:.6e}" for v in values if np.isfinite(v)} - {f"{0:.6e}"})
-
-
-def _constant(factor: float, k: int, names: list[str], t: Try) -> str:
-    if factor == -1:
-        return "the sign is wrong: -1 times what it should be"
-    text = f"{_fraction(factor)} times what it should be"
-    n = Fraction(abs(factor)).limit_denominator(LARGEST_WHOLE)
-    if 1 in (n.numerator, n.denominator):
-        for name, axes, size in _sizes(k, names, t):
-            if size == 1 / n:
-                return f"{text}: a mean over {axes} of {name} (n = {size}) for a sum?"
-            if size == n:
-                return f"{text}: a sum over {axes} of {name} (n = {size}) for a mean?"
-    return text
-
-
-def _sizes(k: int, names: list[str], t: Try):
-    arrays = list(zip(t.output_names, t.d_outputs, strict=True))
-    arrays += [(name, t.right[i]) for i, name in sorted(enumerate(names), key=lambda x: x[0] != k)]
-    found = [
-        (name, axes_text(axes), int(np.prod([array.shape[a] for a in axes])))
-        for name, array in arrays
-        for axes in subsets(list(range(array.ndim)))
-    ]
-    return sorted(found, key=lambda x: x[1].startswith("axes"))
-
-
-def _fraction(factor: float) -> str:
-    near = Fraction(factor).limit_denominator(LARGEST_WHOLE)
-    simple = min(abs(near.numerator), near.denominator) <= 10
-    return str(near) if simple and float(near) == factor else f"{factor:.6g}"
 
 
 def _mask(hand: list[np.ndarray], right: list[np.ndarray]) -> str | None:

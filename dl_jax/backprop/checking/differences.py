@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dl_jax.backprop.checking.errors import largest, relative
 from dl_jax.backprop.checking.inputs import Arrays
 
 DIRECTIONS = 32
@@ -16,6 +17,12 @@ STEPS = (1.0, 0.05)
 
 A third is relative to the entries that move: log y at y = 1e-6 bends within 1e-6.
 """
+ROUNDING = 1e-9
+"""Of dE/d(output) times output: what is left in a difference with the first size of step."""
+MOST_AT_ONCE = 2**20
+"""Numbers in all directions together, up to which they are one batch; more need much memory."""
+SMALLEST_SLOPE = 1e-3
+"""Of dE/d(output) times output: a kink is looked for in slopes of at least that."""
 KINK = 1e-3
 """What the slopes on both sides may differ by, relative to the largest; it shrinks without kink."""
 
@@ -25,32 +32,35 @@ class Differences(NamedTuple):
 
     Attributes:
         directions: `[g, *input]`; no entry is in two of them, each entry in one.
+        lengths: `[g]`, the largest step of an entry in each.
         central: for each size of step and output `[g, *output]`, `(f(x + h v) - f(x - h v)) / 2h`.
-        bends: for the same `(f(x + h v) - 2 f(x) + f(x - h v)) / h`, the slopes' difference.
-        floor: a scale below which a derivative is rounding.
+        bends: for the sizes in `STEPS` `(f(x + h v) - 2 f(x) + f(x - h v)) / h`, the slopes'
+            difference.
+        output_size: the largest value of an output.
     """
 
     directions: np.ndarray
+    lengths: np.ndarray
     central: list[Arrays]
     bends: list[Arrays]
-    floor: float
+    output_size: float
 
     def error(self, gradient: np.ndarray, d_outputs: Arrays) -> np.ndarray:
-        """Return the error of a gradient along each direction, relative to the largest."""
+        """Return the relative error of a gradient along each direction, per step of an entry."""
         axes = tuple(range(1, self.directions.ndim))
-        found = (self.directions * gradient).sum(axes)
-        errors = [np.abs(found - _pulled(c, d_outputs)) for c in self.central]
-        return np.fmin.reduce(errors) / max(self._scale(d_outputs), np.abs(found).max(initial=0))
+        found = (self.directions * gradient).sum(axes) / self.lengths
+        central = [_pulled(c, d_outputs) / self.lengths for c in self.central]
+        apart = np.fmin.reduce([np.abs(found - c) for c in central])
+        # Each size of step overestimates by its own rounding; the smallest is the right one.
+        size = max(largest([found]), min(largest([c]) for c in central))
+        return relative(apart, size, self.output_size * largest(d_outputs), ROUNDING)
 
     def kinks(self, d_outputs: Arrays) -> np.ndarray:
         """Return for each direction whether the slopes on both sides differ, however small h."""
-        far, near = (np.abs(_pulled(b, d_outputs)) for b in self.bends[:2])
-        return (near > KINK * self._scale(d_outputs)) & (near > 0.5 * far)
-
-    def _scale(self, d_outputs: Arrays) -> float:
-        sizes = [np.abs(_pulled(c, d_outputs)) for c in self.central]
-        largest = min(size[np.isfinite(size)].max(initial=0) for size in sizes)
-        return max(float(largest), self.floor * _largest(d_outputs), 1e-300)
+        far, near = (np.abs(_pulled(b, d_outputs)) for b in self.bends)
+        size = min(largest([_pulled(c, d_outputs)]) for c in self.central)
+        size = max(size, SMALLEST_SLOPE * self.output_size * largest(d_outputs), 1e-300)
+        return (near > KINK * size) & (near > 0.5 * far)
 
 
 def differences(
@@ -67,44 +77,73 @@ def differences(
         which: of the leaves moves.
     """
     x = arrays[which]
-    count = min(x.size, DIRECTIONS)
-    rng = np.random.default_rng(0)
-    group = rng.permutation(x.size) % max(count, 1)
-    steps = rng.choice([-1, 1], x.size) * np.maximum(1, np.abs(x.reshape(-1)))
-    directions = np.where(group == np.arange(count)[:, None], steps, 0)
-    directions = directions / np.sqrt(np.maximum(1, np.bincount(group, minlength=count)))[:, None]
-    directions = directions.reshape(count, *x.shape)
+    directions, lengths = _directions(x)
+    count = len(directions)
 
     def at(moved: jax.Array) -> list[jax.Array]:
         return f([*map(jnp.asarray, arrays[:which]), moved, *map(jnp.asarray, arrays[which + 1 :])])
 
     h = float(np.cbrt(np.finfo(np.float64).eps))
-    here = [np.asarray(y)[None] for y in at(jnp.asarray(x))]
-    distances = np.where(directions == 0, np.inf, np.abs(x))
-    closest = distances.min(tuple(range(1, x.ndim + 1)), initial=np.inf)
-    relative = np.clip(np.where(closest == 0, np.inf, closest), 1e-9, STEPS[-1])
-    steps = h * np.stack([np.full(count, s) for s in STEPS] + [relative])
-    moves = steps.reshape(len(steps), 1, count, *[1] * x.ndim) * directions
-    points = x + np.concatenate([moves, -moves], 1)
-    found = _each(at, points.reshape(2 * len(steps) * count, *x.shape))
-    moved = [y.reshape(len(steps), 2, count, *y.shape[1:]) for y in found]
+    here = [np.asarray(y) for y in at(jnp.asarray(x))]
+    closest = np.array([np.abs(x[v != 0]).min() for v in directions])
+    relative_to_x = np.clip(np.where(closest == 0, np.inf, closest), 1e-9, STEPS[-1])
+    steps = h * np.stack([np.full(count, s) for s in STEPS] + [relative_to_x])
+    sides = np.stack([steps, -steps], 1)
+    found = _each(at, x, directions, sides.reshape(-1, count))
+    moved = [y.reshape(len(steps), 2, count, *y.shape[2:]) for y in found]
     central, bends = [], []
     for i, step in enumerate(steps):
-        sizes = [step.reshape(count, *[1] * (y.ndim - 3)) for y in moved]
+        sizes = [step.reshape(count, *[1] * y.ndim) for y in here]
         central.append([(y[i, 0] - y[i, 1]) / (2 * k) for y, k in zip(moved, sizes, strict=True)])
-        bends.append(
-            [(y[i, 0] - 2 * y0 + y[i, 1]) / k for y, y0, k in zip(moved, here, sizes, strict=True)]
-        )
-    return Differences(directions, central, bends, 1e-3 * _largest(here))
+        if i < len(STEPS):  # the third is too small for a second difference
+            each = zip(moved, here, sizes, strict=True)
+            bends.append([(y[i, 0] - 2 * y0 + y[i, 1]) / k for y, y0, k in each])
+    return Differences(directions, lengths, central, bends, largest(here))
 
 
-def _each(at: Callable[[jax.Array], list[jax.Array]], points: np.ndarray) -> Arrays:
+def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of entries, or of groups of them, and the largest step in each."""
+    count = min(x.size, DIRECTIONS)
+    rng = np.random.default_rng(0)
+    group = rng.permutation(x.size) % count
+    sizes = np.maximum(1, np.abs(x.reshape(-1)))
+    signed = rng.choice([-1, 1], x.size) * sizes
+    directions = np.where(group == np.arange(count)[:, None], signed, 0)
+    directions = directions / np.sqrt(np.bincount(group))[:, None]
+    lengths = np.array([sizes[group == g].max() for g in range(count)])
+    return directions.reshape(count, *x.shape), lengths
+
+
+def _each(
+    at: Callable[[jax.Array], list[jax.Array]],
+    x: np.ndarray,
+    directions: np.ndarray,
+    steps: np.ndarray,
+) -> Arrays:
+    """Return the outputs `[s, g, ...]` at `x + step * direction`, for `steps` `[s, g]`."""
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+
+    here = jnp.asarray(x)
+
+    def along(v: jax.Array, steps: jax.Array) -> list[jax.Array]:
+        return jax.vmap(lambda step: at(here + step * v))(steps)
+
+    def together(directions: jax.Array, steps: jax.Array) -> list[jax.Array]:
+        if directions.size <= MOST_AT_ONCE:
+            return jax.vmap(along, (0, 1), 1)(directions, steps)
+        found = jax.lax.map(lambda each: along(*each), (directions, steps.T))
+        return [jnp.moveaxis(y, 0, 1) for y in found]
+
     try:
-        found = jax.jit(jax.vmap(at), compiler_options=options)(jnp.asarray(points))
+        found = jax.jit(together, compiler_options=options)(
+            jnp.asarray(directions), jnp.asarray(steps)
+        )
     except Exception:  # a forward may look at its values, in an `if`, which vmap has none of
-        each = [at(jnp.asarray(point)) for point in points]
-        found = [np.stack(leaves) for leaves in zip(*each, strict=True)]
+        points = x + steps.reshape(*steps.shape, *[1] * x.ndim) * directions
+        each = [at(jnp.asarray(point)) for point in points.reshape(-1, *x.shape)]
+        found = [
+            np.stack(y).reshape(*steps.shape, *np.shape(y[0])) for y in zip(*each, strict=True)
+        ]
     return [np.asarray(leaf) for leaf in found]
 
 
@@ -114,7 +153,3 @@ def _pulled(tangents: Arrays, d_outputs: Arrays) -> np.ndarray:
     for tangent, d_output in zip(tangents, d_outputs, strict=True):
         found = found + (tangent * d_output[None]).reshape(count, d_output.size).sum(1)
     return found
-
-
-def _largest(arrays: Arrays) -> float:
-    return max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)

@@ -39,7 +39,7 @@ def read_inputs(example_inputs: tuple[Any, ...]) -> Inputs:
     """Return the inputs with their floating leaves in float64; the others stay as they are.
 
     Raises:
-        ValueError: if there is no floating leaf, or a complex one.
+        ValueError: if there is no floating leaf, or one that is complex or empty.
     """
     paths, tree = jax.tree_util.tree_flatten_with_path(example_inputs, is_leaf=is_none)
     names = [f"inputs{jax.tree_util.keystr(path)}" for path, _ in paths]
@@ -52,9 +52,15 @@ def read_inputs(example_inputs: tuple[Any, ...]) -> Inputs:
         found = ", ".join(map(describe, leaves)) or "none at all"
         raise ValueError(
             f"expected an example input with floating values, to have a gradient by; the inputs "
-            f"are {found}; give numbers such as jnp.ones(3)"
+            f"are {found}; give floats such as 2.0 or jnp.ones(3), in trees that JAX knows"
         )
-    arrays = [np.asarray(leaves[i], np.float64) for i in moves]
+    arrays = [np.array(leaves[i], np.float64) for i in moves]  # a copy, that nobody changes
+    for i, array in zip(moves, arrays, strict=True):
+        if array.size == 0:
+            raise ValueError(
+                f"{names[i]} is empty, of shape {array.shape}: there is no gradient to check; give "
+                "an example with at least one entry"
+            )
     return Inputs([names[i] for i in moves], arrays, leaves, moves, tree)
 
 

@@ -1,6 +1,6 @@
 """Gradients that go back, what comes of them by hand and by automatic differentiation."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,26 +19,20 @@ class Try(NamedTuple):
     """Hand and right gradients for one gradient that goes back, at some inputs.
 
     Attributes:
-        values: floating inputs, outputs and residuals by name.
-        output_names: which of them are outputs.
+        point: the derivation at the inputs.
         d_outputs: what goes back, an array an output.
-        hand: the gradients by hand, an array an input.
+        hand: the gradients by hand, an array an input; zeros where backward gave None.
         right: by automatic differentiation.
-        residuals: all leaves of the residuals.
-        residual_names: their names.
-        backward: `backward(residuals, d_outputs)`, by hand.
-        pull: `pull(d_outputs)`, by automatic differentiation.
     """
 
-    values: dict[str, np.ndarray]
-    output_names: list[str]
+    point: Point
     d_outputs: Arrays
     hand: Arrays
     right: Arrays
-    residuals: list[Any]
-    residual_names: list[str]
-    backward: Callable[[list[Any], Arrays], Arrays]
-    pull: Callable[[Arrays], Arrays]
+
+    def by_hand(self, residuals: Sequence[Any], d_outputs: Arrays) -> Arrays:
+        """Return what the backward makes of other residuals or of another dE/d(output)."""
+        return _filled(self.point.backward(residuals, d_outputs), self.right)
 
 
 def try_once(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
@@ -49,13 +43,6 @@ def try_once(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
     """
     d_outputs = [rng.normal(size=y.shape) for y in point.outputs]
     right = point.pull(d_outputs)
-
-    def by_hand(residuals: list[Any], d_outputs: Arrays) -> Arrays:
-        found = point.backward(residuals, d_outputs)
-        return [
-            np.zeros_like(x) if g is None else g for g, x in zip(found, inputs.arrays, strict=True)
-        ]
-
     given = point.backward(point.residuals, d_outputs)
     for name, gradient, r in zip(inputs.names, given, right, strict=True):
         if gradient is None and np.any(r):
@@ -63,11 +50,7 @@ def try_once(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
                 f"backward returned None for {name}, which has a derivative that is not zero; "
                 "return its gradient"
             )
-    hand = by_hand(point.residuals, d_outputs)
-    return Try(
-        point.values, point.output_names, d_outputs, hand, right,
-        point.residuals, point.residual_names, by_hand, point.pull,
-    )  # fmt: skip
+    return Try(point, d_outputs, _filled(given, right), right)
 
 
 def tries_beside(pair: Pair, inputs: Inputs, rng: np.random.Generator) -> list[Try]:
@@ -115,16 +98,16 @@ def check_finite(inputs: Inputs, tries: list[Try]) -> None:
             )
 
 
-def check_linear(point: Point, inputs: Inputs, tries: list[Try]) -> None:
+def check_linear(inputs: Inputs, tries: list[Try]) -> None:
     """Look whether `backward(a d + b e) = a backward(d) + b backward(e)`, as each gradient is.
 
     Raises:
         ValueError: if it is not; says what was tried.
     """
-    one, two = tries[0].d_outputs, tries[1].d_outputs
+    point, one, two = tries[0].point, tries[0].d_outputs, tries[1].d_outputs
 
     def back(d_outputs: Arrays) -> Arrays:
-        return tries[0].backward(point.residuals, d_outputs)
+        return tries[0].by_hand(point.residuals, d_outputs)
 
     at_zero, at_twice = back([0 * d for d in one]), back([2 * d for d in one])
     at_sum = back([a + b for a, b in zip(one, two, strict=True)])
@@ -145,3 +128,7 @@ def check_linear(point: Point, inputs: Inputs, tries: list[Try]) -> None:
             )
         if not np.abs(at_sum[k] - a - b).max(initial=0) <= bound:
             raise ValueError(f"{text}backward(d + e) is not backward(d) + backward(e)")
+
+
+def _filled(gradients: Sequence[np.ndarray | None], like: Arrays) -> Arrays:
+    return [np.zeros_like(x) if g is None else g for g, x in zip(gradients, like, strict=True)]

@@ -1,13 +1,17 @@
 """The command line: `dl-jax data`, `dl-jax summary` and `dl-jax gradcheck`."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 1 for a failed check, 2 after bad input."""
+    """Run a command and return its exit code.
+
+    0; 1 for a failed check; 2 after bad input; 130 after Ctrl-C; 141 where nobody read to the end.
+    """
     parser = argparse.ArgumentParser(
         prog="dl-jax", description="A lecture on deep learning as pure JAX functions."
     )
@@ -24,20 +28,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     summary.set_defaults(run=_summary)
 
     gradcheck = commands.add_parser(
-        "gradcheck", help="prove every hand-derived gradient, and that mistakes are caught"
+        "gradcheck",
+        help="prove every hand-derived gradient, and that mistakes are caught",
+        description="Prove the hand-derived gradients of the lecture's rules and networks against "
+        "automatic differentiation and against differences, and inject plausible mistakes, each of "
+        "which must be caught. An unknown name lists those that exist.",
+        epilog="Exit code 0: all proved and caught; 1: not; 2: bad input.",
     )
     for kind in ("rule", "network"):
         words = f"only these {kind}s; everything without --rule and --network"
         gradcheck.add_argument(
             f"--{kind}", nargs="+", action="extend", default=[], metavar="NAME", help=words
         )
-    gradcheck.add_argument("--precision", choices=("float64", "float32"), default="float64")
+    gradcheck.add_argument(
+        "--precision",
+        choices=("float64", "float32"),
+        default="float64",
+        help="of the derivations; float32 against float64, within a bound from its rounding",
+    )
     gradcheck.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
     gradcheck.set_defaults(run=_gradcheck)
 
     options = parser.parse_args(arguments)
     try:
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # as `dl-jax ... | head`; what is left has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (OSError, ValueError) as error:
         print(f"dl-jax {options.command}: {error}", file=sys.stderr)
         return 2

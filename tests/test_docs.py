@@ -54,6 +54,13 @@ def test_every_experiment_is_the_figure_of_a_slide():
     assert {f"experiments.{name}" for name in experiments} == set(named("figure"))
 
 
+def test_formulas_are_fenced_so_that_markdown_leaves_their_backslashes_alone():
+    page = (ROOT / "docs" / "lecture.md").read_text()
+    prose = re.sub(r"```math\n.*?\n```|\$`[^`\n]+`\$", "", page, flags=re.DOTALL)
+    assert len(prose) < len(page) - 1000
+    assert set(re.findall(r"\\.|\$", prose)) <= {r"\#"}
+
+
 def test_the_tests_of_all_rules_exist():
     page = (ROOT / "docs" / "lecture.md").read_text().split("\n## ")[0]
     assert set(re.findall(r"`(test_\w+)`", page)) <= TESTS

@@ -1,5 +1,6 @@
 """The package as a user meets it: imports, the command line, the README."""
 
+import os
 import re
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def test_summary_prints_the_lectures_table(capsys):
     printed = capsys.readouterr().out
     assert re.search(r"Conv_1 \(Conv\) +\(11, 11, 64\) +18,496 +4,460,544", printed)
     assert re.search(r"Total +34,826", printed)
+
+
+def test_a_reader_who_stops_early_gets_no_error():
+    command = [sys.executable, "-c", "from dl_jax.cli import main; raise SystemExit(main())"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*command, "summary", "perceptron"], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_an_unknown_model_or_data_set_names_those_that_exist(capsys):

@@ -140,7 +140,7 @@ def receptive_field(layers: Sequence[tuple[int, int] | tuple[int, int, int]]) ->
     reach, step = 1, 1
     for i, layer in enumerate(layers):
         name = f"receptive_field, layer {i}"
-        if len(layer) not in (2, 3):
+        if not isinstance(layer, Sequence) or len(layer) not in (2, 3):
             raise ValueError(
                 f"{name}: expected (kernel size, stride) or (kernel size, stride, dilation), "
                 f"got {layer}"

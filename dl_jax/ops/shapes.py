@@ -56,11 +56,19 @@ def describe(array: HasShape) -> Description:
     Args:
         array: whatever has a shape; its values are not looked at.
 
+    Raises:
+        TypeError: if it has none.
+
     >>> print(describe(jnp.zeros((128, 16, 16, 3))))
     images (samples=128, height=16, width=16, channels=3)
     >>> print(describe(jnp.zeros((10, 3))))
     vector data (samples=10, features=3)
     """
+    if not isinstance(array, HasShape):
+        raise TypeError(
+            "describe: expected something with a shape, as an array or jax.ShapeDtypeStruct, "
+            f"got {type(array).__name__}"
+        )
     shape = tuple(array.shape)
     rank = len(shape)
     if rank == 0:

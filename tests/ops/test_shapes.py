@@ -119,3 +119,8 @@ def test_other_ranks_have_no_such_order(shape):
         to_channels_first(x)
     with pytest.raises(ValueError, match=r"to_channels_last: expected images \[n, channels, heigh"):
         to_channels_last(x)
+
+
+def test_what_has_no_shape_is_refused():
+    with pytest.raises(TypeError, match=r"expected something with a shape.* got tuple"):
+        describe((128, 256, 256, 3))  # pyright: ignore[reportArgumentType]

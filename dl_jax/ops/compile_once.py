@@ -17,7 +17,7 @@ def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Callable
         function: what to compile.
         **jit_arguments: of `jax.jit`, but for `compiler_options`.
     """
-    device = jax.config.jax_default_device
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     platform = jax.default_backend() if device is None else getattr(device, "platform", device)
     options = {"xla_backend_optimization_level": 0} if platform == "cpu" else None
     return jax.jit(function, compiler_options=options, **jit_arguments)

@@ -14,7 +14,6 @@ class Case(NamedTuple):
         backward: `backward(residuals, d_output) -> d_inputs`.
         reference: `reference(*inputs) -> output`, for automatic differentiation.
         inputs: float64 arrays, and integers and keys, which have no derivative.
-        length: the longest sum that the rule makes, for the tolerance of a narrower precision.
         smooth: whether a derivative exists here, so that differences can be taken.
     """
 
@@ -22,7 +21,6 @@ class Case(NamedTuple):
     backward: Callable[..., tuple[Any, ...]]
     reference: Callable[..., Any]
     inputs: tuple[Any, ...]
-    length: int = 1
     smooth: bool = True
 
 

@@ -33,9 +33,7 @@ def conv_case(rng, derivation):
 
     inputs = (normal(rng, (n, h, w, c)), normal(rng, (*kernel, c, f)), normal(rng, (f,)))
     forward = partial(images.conv_fwd, **geometry)
-    taps = int(np.prod(kernel))
-    length = taps * (c + f) + n * (h + 2) * (w + 2)
-    return Case(forward, partial(derivation, **geometry), reference, inputs, length)
+    return Case(forward, partial(derivation, **geometry), reference, inputs)
 
 
 def pool_case(forward, reference, values, smooth=True):
@@ -48,7 +46,7 @@ def pool_case(forward, reference, values, smooth=True):
         x = values(rng, (*shape(rng, 1, 1, 2), h, w, *shape(rng, 1, 1, 2)))
         return Case(
             partial(forward, **geometry), partial(derivation, **geometry),
-            partial(reference, **geometry), (x,), int(np.prod(window)) ** 2, smooth,
+            partial(reference, **geometry), (x,), smooth,
         )  # fmt: skip
 
     return case

@@ -1,6 +1,6 @@
 """The proof of a hand derivation: against automatic differentiation, and against differences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -10,12 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from dl_jax.backprop.proof.case import Case
+from dl_jax.backprop.proof.rounding import rounding_errors
+from dl_jax.ops.compile_once import compile_once
 
 Precision = Literal["float64", "float32"]
 AUTODIFF_BOUND = 1e-12
 """Relative error in float64: a few thousand roundings of 1.1e-16."""
 DIFFERENCES_BOUND = 1e-7
 """Relative error in float64 of central differences, whose own error is about 1e-10."""
+SAFETY = 2
+"""Times the bound of first order in float32: for its second order, and for a compiler that writes
+an expression in another way, as `x * (1 / c)` for `x / c`."""
+
+
+CANCELLED = 0.01
+"""Where less than this is left of the terms of a sum, float64 errors are relative to them."""
 
 
 class Leaf(NamedTuple):
@@ -24,9 +33,10 @@ class Leaf(NamedTuple):
     Attributes:
         name: which input.
         shape: of the input.
-        autodiff: largest difference from automatic differentiation, relative to `scale`.
-        differences: largest difference from central differences over every coordinate, relative
-            to the gradient's largest entry; None where no derivative exists or in float32.
+        autodiff: largest difference from automatic differentiation, relative; in float32 that of
+            the entry nearest to its bound, relative to the largest entry.
+        differences: largest difference from central differences over every coordinate, relative;
+            None where no derivative exists or in float32.
         bound: what `autodiff` may be.
     """
 
@@ -48,13 +58,16 @@ def prove(case: Case, precision: Precision = "float64", seed: int = 0) -> list[L
 
     A random `dE/d(output)` goes back, so that no output hides behind another.
 
-    In float64 an error is relative to the largest entry of its array. In float32 the hand
-    derivation is compared with the float64 reference. Each entry of a gradient is a sum
-    `sum_o J_oi dE/do`, of which float32 gets each term to a few units of rounding u and the sum
-    to one u a term, so its error is at most `4 (L + 8) u S` with L the length of the longest sum
-    of the rule and `S = max_i sum_o |J_oi| |dE/do|`; errors are relative to S.
+    How far rounding can take each entry follows from the operations of the hand derivation, by
+    `rounding_errors`: where the terms of a sum cancel, be it in the rule as in `1 - y^2`, in the
+    forward pass or over the outputs, few digits are right. In float32 the hand derivation is
+    compared with the float64 reference, entry by entry, and that, times 2, is the bound. In
+    float64 the bounds are far above rounding, and an error is relative to the largest entry of its
+    array, unless nearly everything cancels: a hundredth of `rounding_errors` is the least.
 
-    Products are made in full precision: an accelerator's faster ones have fewer digits.
+    Whatever is in float64 is computed on a CPU, since not every accelerator has all of it; the
+    float32 derivation on the default device, in full precision: an accelerator's faster products
+    have fewer digits.
 
     Args:
         case: rule, reference and inputs.
@@ -62,71 +75,102 @@ def prove(case: Case, precision: Precision = "float64", seed: int = 0) -> list[L
         seed: of the gradient that goes back.
     """
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        exact = tuple(jnp.asarray(x) for x in case.inputs)
-        moves = [i for i, x in enumerate(exact) if jnp.issubdtype(x.dtype, jnp.floating)]
-        found = _compiled(_evaluate, case, moves, precision)(exact, jax.random.key(seed))
-    output, by_hand, expected, right, sums, central = jax.tree.map(np.asarray, found)
-    chex.assert_trees_all_equal_shapes(by_hand, right)
-    chex.assert_type([output, *by_hand], np.dtype(precision))
-
-    arrays = zip(["output", *(f"input {i}" for i in moves)], [output, *by_hand], strict=True)
-    leaves = []
-    for k, (name, hand) in enumerate(arrays):
-        true = [expected, *right][k]
-        scale, bound = _size(true), AUTODIFF_BOUND
+        with jax.default_device(jax.local_devices(backend="cpu")[0]):
+            shape = jax.eval_shape(case.reference, *case.inputs).shape
+            # Not the stream of numbers that the inputs came from, which may have the same seed.
+            back = np.asarray(np.random.default_rng((seed, 1)).normal(size=shape))
+            program = compile_once(partial(_evaluate, case, precision))
+            found = program(list(case.inputs), back)
         if precision == "float32":
-            unit = float(np.finfo(np.float32).eps) / 2
-            scale, bound = _size([expected, *sums][k]), 4 * (case.length + 8) * unit
-        differences = None
-        if k and precision == "float64" and case.smooth:
-            differences = _error(hand, central[k - 1], _size(central[k - 1]))
-        leaves.append(Leaf(name, true.shape, _error(hand, true, scale), differences, bound))
+            narrow = [x.astype(np.float32) if _is_float(x) else x for x in case.inputs]
+            program = compile_once(partial(_by_hand, case))
+            found = found._replace(by_hand=program(narrow, back.astype(np.float32)))
+    by_hand, right, central, errors = jax.tree.map(np.asarray, found)
+    chex.assert_trees_all_equal_shapes(by_hand, right)
+    chex.assert_type(by_hand, np.dtype(precision))
+
+    names = ["output", *(f"input {i}" for i in _moving(case))]
+    leaves = []
+    for k, (name, hand, true) in enumerate(zip(names, by_hand, right, strict=True)):
+        rounding = np.where(np.isfinite(errors[k]), errors[k], 0)  # what is not bounds nothing
+        least = CANCELLED * _size(rounding)
+        autodiff, bound = _error(hand, true, least), AUTODIFF_BOUND
+        if precision == "float32":
+            autodiff, bound = _nearest_to_bound(hand, true, rounding)
+        differences = _error(hand, central[k - 1], least) if k and central else None
+        leaves.append(Leaf(name, true.shape, autodiff, differences, bound))
     return leaves
 
 
-def _compiled(function: Callable[..., Any], *args: Any) -> Callable[..., Any]:
-    """Compiled without optimisation on a CPU: small programs that run once."""
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(partial(function, *args), compiler_options=options)
+class _Found(NamedTuple):
+    """By hand and by autodiff; differences, or none; how far rounding can take what is by hand."""
+
+    by_hand: list[Any]
+    right: list[Any]
+    central: list[Any]
+    errors: list[Any]
 
 
-def _evaluate(
-    case: Case, moves: list[int], precision: Precision, exact: tuple, key: jax.Array
-) -> tuple:
-    """Output and gradients by hand, by autodiff, the sums of its terms, central differences."""
+def _evaluate(case: Case, precision: Precision, inputs: list[Any], back: jax.Array) -> _Found:
+    """All that is in float64."""
+    moves = _moving(case)
 
-    def placed(moving):
-        found = dict(zip(moves, moving, strict=True))
-        return [found.get(i, x) for i, x in enumerate(exact)]
+    def placed(moving: Sequence[jax.Array]) -> list[Any]:
+        known = dict(zip(moves, moving, strict=True))
+        return [known.get(i, x) for i, x in enumerate(inputs)]
 
-    def reference(*moving):
-        return case.reference(*placed(moving))
-
-    moving = [exact[i] for i in moves]
-    expected, pull = jax.vjp(reference, *moving)
-    back = jax.random.normal(key, expected.shape, jnp.float64)
-    output, residuals = case.forward(*placed([x.astype(precision) for x in moving]))
-    gradients = case.backward(residuals, back.astype(output.dtype))
-    by_hand = [gradients[i] for i in moves]
-    sums, central = [], []
+    moving = [inputs[i] for i in moves]
+    expected, pull = jax.vjp(lambda *m: case.reference(*placed(m)), *moving)
+    right = [expected, *pull(back)]
+    errors = rounding_errors(partial(_by_hand, case), inputs, back)
     if precision == "float32":
-        jacobian = jax.jacrev(reference, argnums=tuple(range(len(moving))))(*moving)
-        sums = [jnp.tensordot(jnp.abs(back), jnp.abs(j), axes=back.ndim) for j in jacobian]
-    elif case.smooth:
+        return _Found([], right, [], errors)
+    central = []
+    if case.smooth:
         central = [
             _differences(lambda *m: case.forward(*placed(m))[0], moving, k, back)
             for k in range(len(moving))
         ]
-    return output, by_hand, expected, list(pull(back)), sums, central
+    return _Found(_by_hand(case, inputs, back), right, central, errors)
+
+
+def _by_hand(case: Case, inputs: list[Any], back: jax.Array) -> list[jax.Array]:
+    """The output, and the gradients by the inputs that have one."""
+    output, residuals = case.forward(*inputs)
+    gradients = case.backward(residuals, back)
+    return [output, *(gradients[i] for i in _moving(case))]
+
+
+def _moving(case: Case) -> list[int]:
+    return [i for i, x in enumerate(case.inputs) if _is_float(x)]
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
 
 
 def _size(array: np.ndarray) -> float:
     return float(np.abs(array).max(initial=0))
 
 
-def _error(hand: np.ndarray, right: np.ndarray, scale: float) -> float:
-    difference = _size(hand.astype(np.float64) - right)
-    return difference if difference == 0 else difference / max(scale, 1e-300)
+def _error(hand: np.ndarray, right: np.ndarray, least: float) -> float:
+    """The largest difference, relative to the largest entry, or to `least` where that is more."""
+    difference = _size(hand - right)
+    return difference if difference == 0 else difference / max(_size(right), least, 1e-300)
+
+
+def _nearest_to_bound(
+    hand: np.ndarray, right: np.ndarray, rounding: np.ndarray
+) -> tuple[float, float]:
+    """Error and bound of the entry whose error is the largest part of its bound; NaN is."""
+    differences = np.abs(hand.astype(np.float64) - right).reshape(-1)
+    bounds = SAFETY * float(np.finfo(np.float32).eps) / 2 * rounding.reshape(-1)
+    parts = np.where(differences == 0, 0, differences / np.maximum(bounds, 1e-300))
+    if not parts.size:
+        return 0.0, 0.0
+    worst, scale = int(np.argmax(parts)), _size(right) or 1.0
+    with np.errstate(invalid="ignore"):  # the reference may be infinite
+        return float(differences[worst] / scale), float(bounds[worst] / scale)
 
 
 def _differences(

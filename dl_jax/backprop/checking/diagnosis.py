@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from dl_jax.backprop.checking.constants import LARGEST_WHOLE, constant_text, fraction_text
+from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, autodiff_error, largest
 from dl_jax.backprop.checking.explain_entries import moved_entries, other_leaves, wrong_residuals
 from dl_jax.backprop.checking.explain_factors import (
     exchanged_factor,
@@ -62,12 +63,13 @@ def _search(k: int, names: list[str], tries: Sequence[Try]) -> str | None:
     hand, right = [t.hand[k] for t in tries], [t.right[k] for t in tries]
     if not any(map(np.any, hand)):
         return "it is zero: the gradient is missing"
-    if not any(map(np.any, right)):
+    if all(largest([t.right[k]]) <= AUTODIFF_ROUNDING * largest(t.d_outputs) for t in tries):
         return "it is not zero, where the right one is"
-    errors = [np.abs(h - r).max() / np.abs(r).max() for h, r in zip(hand, right, strict=True)]
-    if max(errors) < ROUNDED:
-        digits = int(-np.log10(max(errors)))
-        return f"right to {digits} digits: something on the way is rounded to float32"
+    error = max(autodiff_error(t, k) for t in tries)
+    if error < ROUNDED:
+        return (
+            f"right to {int(-np.log10(error))} digits: something on the way is rounded to float32"
+        )
     constant = _holds(Explanation("", lambda t: (t.hand[k], t.right[k])), tries, True)
     if constant is not None:
         return constant_text(constant, k, names, tries[0])

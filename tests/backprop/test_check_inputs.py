@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import FrozenDict
 
 from dl_jax.backprop import check
 
@@ -68,7 +68,7 @@ def test_integers_have_no_gradient():
         (lambda a, b: [a, b], ["[0]", "[1]"]),
         (lambda a, b: (a, b), ["[0]", "[1]"]),
         (lambda a, b: {"a": a, "b": b}, ["['a']", "['b']"]),
-        (lambda a, b: flax.core.FrozenDict(a=a, b=b), ["['a']", "['b']"]),
+        (lambda a, b: FrozenDict(a=a, b=b), ["['a']", "['b']"]),
         (Couple, [".a", ".b"]),
         (Parameters, [".a", ".b"]),
     ],
@@ -149,17 +149,14 @@ def test_the_inputs_stay_as_they_are():
     assert jnp.asarray(x).dtype == jnp.float32
 
 
-@pytest.mark.parametrize("wrong", [False, True])
-def test_many_parameters(wrong):
-    x, w = RNG.normal(size=(2, 300)), RNG.normal(size=(300, 300))
+def test_many_parameters():
+    # More than are evaluated as one batch.
+    x, w = RNG.normal(size=(2, 200)), RNG.normal(size=(200, 200))
 
     def backward(residuals, d):
         x, w = residuals
-        d_w = x.T @ d
-        return d @ w.T, d_w.at[7, 9].multiply(1.5) if wrong else d_w
+        return d @ w.T, (x.T @ d).at[7, 9].multiply(1.5)
 
     report = check(lambda x, w: (x @ w, (x, w)), backward, x, w)
-    assert report.leaves[0].passed
-    assert report.leaves[1].passed is not wrong
-    if wrong:
-        assert report.leaves[1].diagnosis == "right at 89999 of 90000 entries, wrong at (7, 9)"
+    assert [leaf.passed for leaf in report.leaves] == [True, False]
+    assert report.leaves[1].diagnosis == "right at 39999 of 40000 entries, wrong at (7, 9)"

@@ -119,3 +119,25 @@ def test_a_gradient_that_is_nothing_but_rounding():
     assert not wrong.passed
     assert wrong.autodiff == pytest.approx(1)
     assert wrong.diagnosis == "it is not zero, where the right one is"
+
+
+def test_a_normalisation_of_two_examples():
+    # Always +-1, whose gradient is zero, but for roundings that are divided by the deviation.
+    def normalize(x):
+        deviation = x - x.mean(0, keepdims=True)
+        size = jnp.sqrt((deviation**2).mean(0, keepdims=True))
+        return deviation / size, (deviation / size, size)
+
+    def backward(residuals, d):
+        y, size = residuals
+        return ((d - d.mean(0, keepdims=True) - y * (d * y).mean(0, keepdims=True)) / size,)
+
+    assert check(normalize, backward, X).passed
+    assert check(normalize, backward, X[:2]).passed
+    assert check(normalize, backward, X[:2] / 10).passed
+
+
+def test_a_loss_that_is_as_good_as_zero():
+    # Its gradient y - t is 4e-18, and 0 in double precision.
+    loss = backprop.softmax_cross_entropy_fwd, backprop.softmax_cross_entropy_bwd
+    assert check(*loss, np.array([[40.0, 0, -3]]), np.array([0])).passed

@@ -9,7 +9,6 @@ import numpy as np
 from dl_jax.backprop.checking.derivation import evaluate, outputs_at
 from dl_jax.backprop.checking.diagnosis import diagnose
 from dl_jax.backprop.checking.differences import Differences, differences
-from dl_jax.backprop.checking.errors import autodiff_error
 from dl_jax.backprop.checking.inputs import Inputs, read_inputs
 from dl_jax.backprop.checking.report import LeafReport, Report
 from dl_jax.backprop.checking.tries import Try, check_finite, check_linear, tries_beside, try_once
@@ -84,7 +83,7 @@ def _leaf(
     k: int, inputs: Inputs, tries: list[Try], beside: list[Try], slopes: Differences
 ) -> LeafReport:
     name, shape = inputs.names[k], inputs.arrays[k].shape
-    autodiff = max(autodiff_error(t, k) for t in tries)
+    autodiff = max(t.error(k) for t in tries)
     kinks = np.any([slopes.kinks(t.d_outputs) for t in tries], 0)
     by_hand = max(slopes.error(t.hand[k], t.d_outputs)[~kinks].max(initial=0) for t in tries)
     by_autodiff = max(slopes.error(t.right[k], t.d_outputs)[~kinks].max(initial=0) for t in tries)
@@ -98,7 +97,7 @@ def _leaf(
         diagnosis = _kink(same, int(kinks.sum()))
     elif not same:
         diagnosis = diagnose(k, inputs.names, tries, beside)
-    elif beside and max(autodiff_error(t, k) for t in beside) > LENIENT_AUTODIFF_BOUND:
+    elif beside and max(t.error(k) for t in beside) > LENIENT_AUTODIFF_BOUND:
         diagnosis = (
             "right here, not at inputs beside these: equal values, zeros or ones may hide a "
             "mistake, or it holds for such values only, as one-hot rows"

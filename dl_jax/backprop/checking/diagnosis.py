@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from dl_jax.backprop.checking.constants import LARGEST_WHOLE, constant_text, fraction_text
-from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, autodiff_error, largest
+from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, largest
 from dl_jax.backprop.checking.explain_entries import moved_entries, other_leaves, wrong_residuals
 from dl_jax.backprop.checking.explain_factors import (
     exchanged_factor,
@@ -65,7 +65,7 @@ def _search(k: int, names: list[str], tries: Sequence[Try]) -> str | None:
         return "it is zero: the gradient is missing"
     if all(largest([t.right[k]]) <= AUTODIFF_ROUNDING * largest(t.d_outputs) for t in tries):
         return "it is not zero, where the right one is"
-    error = max(autodiff_error(t, k) for t in tries)
+    error = max(t.error(k) for t in tries)
     if error < ROUNDED:
         return (
             f"right to {int(-np.log10(error))} digits: something on the way is rounded to float32"

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dl_jax.backprop.checking.errors import largest, relative
+from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, largest, relative
 from dl_jax.backprop.checking.inputs import Arrays
 
 DIRECTIONS = 32
@@ -53,7 +53,9 @@ class Differences(NamedTuple):
         apart = np.fmin.reduce([np.abs(found - c) for c in central])
         # Each size of step overestimates by its own rounding; the smallest is the right one.
         size = max(largest([found]), min(largest([c]) for c in central))
-        return relative(apart, size, self.output_size * largest(d_outputs), ROUNDING)
+        # A gradient has roundings of its own where the output is as good as zero.
+        terms = max(self.output_size, AUTODIFF_ROUNDING / ROUNDING) * largest(d_outputs)
+        return relative(apart, size, terms, ROUNDING)
 
     def kinks(self, d_outputs: Arrays) -> np.ndarray:
         """Return for each direction whether the slopes on both sides differ, however small h."""

@@ -9,8 +9,8 @@ class LeafReport(NamedTuple):
 
     Both errors are `max |a - b| / max(max |a|, max |b|)` and at most 2, however small the gradient:
     2 is a wrong sign, 1 a gradient that is missing. Only a difference that rounding explains is
-    relative to what the rounding is of, if that is larger: up to 1e-15 of the largest dE/d(output)
-    for automatic differentiation, up to 1e-9 of it times the largest output for differences.
+    relative to what was rounded, if that is larger: up to 1e-13 of the largest dE/d(output), and
+    for differences also up to 1e-9 of dE/d(output) times output.
 
     Attributes:
         name: which, like `inputs[1]['kernel']`.

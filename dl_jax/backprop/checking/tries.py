@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dl_jax.backprop.checking.derivation import Point, evaluate
+from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, largest, relative
 from dl_jax.backprop.checking.inputs import Arrays, Inputs
 from dl_jax.backprop.pair import Pair
 
@@ -33,6 +34,12 @@ class Try(NamedTuple):
     def by_hand(self, residuals: Sequence[Any], d_outputs: Arrays) -> Arrays:
         """Return what the backward makes of other residuals or of another dE/d(output)."""
         return _filled(self.point.backward(residuals, d_outputs), self.right)
+
+    def error(self, k: int) -> float:
+        """Return how far the gradient by an input is from automatic differentiation."""
+        hand, right = self.hand[k], self.right[k]
+        apart, size = np.abs(hand - right).max(), largest([hand, right])
+        return float(relative(apart, size, largest(self.d_outputs), AUTODIFF_ROUNDING))
 
 
 def try_once(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
@@ -114,7 +121,8 @@ def check_linear(inputs: Inputs, tries: list[Try]) -> None:
     at_one = point.pull([np.ones_like(d) for d in one])
     for k, name in enumerate(inputs.names):
         a, b = tries[0].hand[k], tries[1].hand[k]
-        bound = LINEAR_BOUND * max(float(np.abs(g).max(initial=0)) for g in (a, b, at_zero[k]))
+        bound = LINEAR_BOUND * largest([a, b, at_zero[k]])
+        bound = max(bound, AUTODIFF_ROUNDING * largest([*one, *two]))
         text = f"the gradient of {name} is not linear in d_output: "
         if not np.abs(at_zero[k]).max(initial=0) <= bound:
             text += "backward(0) is not 0; d_output is forgotten in it, or in a term of it"

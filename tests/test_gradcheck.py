@@ -243,6 +243,20 @@ def test_where_a_kink_is_near_everything_is_drawn_anew(monkeypatch):
     assert len(draws) == 2
 
 
+def test_where_a_kink_is_always_near_it_is_the_kink_that_is_reported(monkeypatch, capsys):
+    draw = networks._draw
+
+    def at_a_kink(*args, **kwargs):
+        params, inputs, targets = draw(*args, **kwargs)
+        return jax.tree.map(lambda p: p * (p.ndim > 1), params), 0 * inputs, targets
+
+    monkeypatch.setattr(networks, "_draw", at_a_kink)
+    assert main(["gradcheck", "--network", "fashion_mlp"]) == 1
+    printed = capsys.readouterr().out
+    assert "case 0: ArithmeticError: a kink was near in each of 5 draws" in printed
+    assert "autodiff" not in printed.split("0 of 1 proved")[1]
+
+
 def test_whether_there_is_a_kink_does_not_depend_on_the_derivation(monkeypatch):
     draw, draws = networks._draw, []
     monkeypatch.setattr(networks, "_draw", lambda *a, **k: draws.append(0) or draw(*a, **k))

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from dl_jax.backprop.proof import DIFFERENCES_BOUND, RULES, Leaf, Precision
 from dl_jax.gradcheck.check import Checked, Outcome, gradcheck
 from dl_jax.gradcheck.networks import NETWORKS, NUM_EXAMPLES
 from dl_jax.models import entry
-from dl_jax.report.run_folder import write_json
+from dl_jax.report.run_folder import json_text, write_json
 from dl_jax.report.table import format_table
 
 
@@ -40,9 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
     outcome = gradcheck(rules, networks, options.precision)
     if to_stdout:
-        with tempfile.TemporaryDirectory() as folder:  # one place says how numbers are written
-            write_json(Path(folder) / "gradcheck.json", as_json(outcome, options.precision))
-            sys.stdout.write((Path(folder) / "gradcheck.json").read_text(encoding="utf-8"))
+        sys.stdout.write(json_text(as_json(outcome, options.precision)))
     else:
         print(as_text(outcome, options.precision))
     if path:
@@ -128,7 +125,8 @@ def _errors(leaves: list[Leaf], precision: Precision) -> list[str]:
     """The worst errors; in float32 the one nearest to its bound, and that bound."""
     if not leaves:
         return ["-", "-"]
-    worst = leaves[int(np.argmax([leaf.autodiff / leaf.bound for leaf in leaves]))]  # NaN is worst
+    # NaN is worst; a bound of 0 is that of a value which is only moved.
+    worst = leaves[int(np.argmax([leaf.autodiff / max(leaf.bound, 1e-300) for leaf in leaves]))]
     differences = [leaf.differences for leaf in leaves if leaf.differences is not None]
     second = f"{np.max(differences):.1e}" if differences else "-"
     if precision == "float32":
@@ -140,7 +138,7 @@ def _bounds(outcome: Outcome, precision: Precision) -> str:
     everything = [*outcome.rules, *outcome.networks]
     proved = f"{sum(one.passed for one in everything)} of {len(everything)} proved in {precision}"
     if precision == "float32":
-        return f"{proved}; errors are relative, the bounds follow from the sums' lengths."
+        return f"{proved}; errors are relative, the bounds follow from the operations."
     bound = next((leaf.bound for one in everything for case in one.cases for leaf in case), 0)
     return f"{proved}; errors are relative, bounds {bound:.0e} and {DIFFERENCES_BOUND:.0e}."
 

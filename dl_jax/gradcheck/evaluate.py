@@ -22,7 +22,8 @@ class Evaluated(NamedTuple):
     """Trees of loss, logits and parameters, and whether a kink was near.
 
     Attributes:
-        by_hand: outputs and gradients, in the precision under test.
+        by_hand: outputs and gradients, in float64, as everything here; None where the precision
+            under test is another.
         right: the module's, in float64.
         scales: what errors are relative to, in its largest entry.
         slopes: the errors of differences, relative already; None where there are none.
@@ -46,7 +47,7 @@ def evaluate(
     targets: jax.Array,
     key: jax.Array,
 ) -> Evaluated:
-    """Return outputs and gradients of both, and what it takes to compare them.
+    """Return outputs and gradients of both in float64, and what it takes to compare them.
 
     Args:
         model: a Flax module.
@@ -68,25 +69,38 @@ def evaluate(
         E, logits = losses_of(params)
         return E.mean(), logits
 
-    def cast(x):
-        return x.astype(precision) if jnp.issubdtype(x.dtype, jnp.floating) else x
-
-    narrow = jax.tree.map(cast, params)
-    (E, logits), by_hand = backprop.value_and_grad(network, narrow, cast(inputs), targets, key)
     (true_E, true_logits), right = jax.value_and_grad(mean_loss, has_aux=True)(params)
-    scales, slopes, kink = right, jax.tree.map(lambda _: None, right), False
+    by_hand, scales, slopes, kink = None, right, jax.tree.map(lambda _: None, right), False
     if precision == "float64":
-        slopes, kink = _slope_errors(lambda p: losses_of(p)[0], params, by_hand, right)
+        by_hand = derive(network, params, inputs, targets, key)
+        gradients = {name: g for name, g in by_hand.items() if name not in ("loss", "logits")}
+        slopes, kink = _slope_errors(lambda p: losses_of(p)[0], params, gradients, right)
     else:
         scales = _sums(network, objective, params, inputs, targets, key)
     outputs = {"loss": true_E, "logits": true_logits}
     return Evaluated(
-        {"loss": E, "logits": logits, **by_hand},
+        by_hand,
         {**outputs, **right},
         {**outputs, **scales},
         {**dict.fromkeys(outputs), **slopes},
         kink,
     )
+
+
+def derive(
+    network: backprop.Network, params: Any, inputs: jax.Array, targets: jax.Array, key: jax.Array
+) -> dict[str, Any]:
+    """Return loss, logits and gradients by hand, in the precision of parameters and inputs.
+
+    Args:
+        network: the hand derivation.
+        params: of the module.
+        inputs: as the module takes them.
+        targets: as the objective takes them.
+        key: for dropout.
+    """
+    (E, logits), gradients = backprop.value_and_grad(network, params, inputs, targets, key)
+    return {"loss": E, "logits": logits, **gradients}
 
 
 def _sums(

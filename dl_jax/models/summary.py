@@ -21,12 +21,14 @@ class Row(NamedTuple):
         num_params: weights and biases, `W_c + B_c`.
         flops: floating-point operations of the forward pass of one example; a multiplication and
             an addition count one each, comparisons and activations nothing.
+        path: its place in the parameter tree, `/` between names.
     """
 
     layer: str
     output_shape: tuple[int, ...]
     num_params: int
     flops: int
+    path: str
 
 
 def _conv_flops(layer: nn.Module, inputs: Any, output: Any) -> int:
@@ -82,12 +84,14 @@ def summarize(
         layer = context.module
         if context.method_name == "__call__" and type(layer) in FLOPS:
             params = jax.tree.leaves(layer.variables.get("params", {}))
+            path = "/".join(map(str, layer.path))
             rows.append(
                 Row(
-                    layer=f"{'/'.join(layer.path)} ({type(layer).__name__})",
+                    layer=f"{path} ({type(layer).__name__})",
                     output_shape=tuple(output.shape[1:]),
                     num_params=sum(p.size for p in params),
                     flops=FLOPS[type(layer)](layer, args[0], output),
+                    path=path,
                 )
             )
         return output

@@ -79,8 +79,8 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def write_json(path: Path, obj: Any) -> None:
-    """Writes `obj` as JSON, whole or not at all.
+def json_text(obj: Any) -> str:
+    """Returns `obj` as JSON, indented, with a newline at the end.
 
     Arrays and scalars of numpy and JAX become lists and numbers, paths become strings. JSON
     has no NaN and no infinity: they are written as the strings `"NaN"`, `"Infinity"` and
@@ -88,10 +88,18 @@ def write_json(path: Path, obj: Any) -> None:
     value that is missing (null).
 
     Raises:
+        TypeError: for an object that JSON cannot hold.
+    """
+    return json.dumps(_plain(obj), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Writes `json_text(obj)`, whole or not at all.
+
+    Raises:
         TypeError: for an object that JSON cannot hold; nothing is written.
     """
-    text = json.dumps(_plain(obj), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, json_text(obj))
 
 
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,6 +14,21 @@ def test_every_mistake_in_a_rule_is_caught(rule):
     mistakes = [mistake for mistake in MISTAKES if mistake.rule == rule]
     assert mistakes  # a rule that nobody can get wrong is not tested
     assert [mistake.what for mistake in mistakes if not is_caught(mistake)] == []
+
+
+@pytest.mark.parametrize("rule", ["tanh", "dense", "softmax_cross_entropy"])
+def test_float32_has_digits_enough_to_catch_them_too(rule):
+    mistakes = [mistake for mistake in MISTAKES if mistake.rule == rule]
+    missed = [m.what for m in mistakes if not is_caught(m, precision="float32")]
+    assert missed == []
+
+
+@pytest.mark.parametrize("mistake", [m for m in MISTAKES if "stride" in m.what])
+def test_a_wrong_stride_is_found_by_its_numbers(mistake):
+    rule = RULES["conv"]
+    leaves = prove(rule.case(np.random.default_rng(0), make_mistake(mistake)))
+    wrong = "input 1" if mistake.what.startswith("kernel") else "input 0"
+    assert [leaf.name for leaf in leaves if not leaf.passed] == [wrong]
 
 
 def test_there_are_many_mistakes_and_no_two_are_the_same():
@@ -41,7 +57,8 @@ def test_a_mistake_changes_a_copy_of_the_rule():
     mistake = Mistake("sigmoid", "twice as much", "* d_y", "* 2 * d_y")
     wrong = make_mistake(mistake)
     assert wrong is not RULES["sigmoid"].derivation
-    assert (wrong(0.5, 1.0), RULES["sigmoid"].derivation(0.5, 1.0)) == ((0.5,), (0.25,))
+    y, d_y = jnp.array(0.5), jnp.array(1.0)
+    assert (wrong(y, d_y), RULES["sigmoid"].derivation(y, d_y)) == ((0.5,), (0.25,))
     assert inspect.getsource(RULES["sigmoid"].derivation) == before
     case = RULES["sigmoid"].case(np.random.default_rng(0), wrong)
     output, gradient = prove(case)

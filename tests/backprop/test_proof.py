@@ -208,6 +208,19 @@ def test_a_wrong_gradient_is_not_proved(precision, factor):
     assert not gradient.passed
 
 
+def test_float64_is_on_a_cpu_and_the_float32_derivation_on_the_default_device():
+    places = []
+
+    def backward(x, d_y):
+        places.append(jax.config.jax_default_device)  # pyright: ignore
+        return (3 * x**2 * d_y,)
+
+    prove(CUBE._replace(backward=backward))
+    assert {getattr(place, "platform", None) for place in places} == {"cpu"}
+    prove(CUBE._replace(backward=backward), "float32")
+    assert places[-1] is None
+
+
 def test_an_error_of_a_billionth_is_not_proved_in_float64():
     wrong = CUBE._replace(backward=lambda x, d_y: (3 * x**2 * d_y * (1 + 1e-9),))
     assert not errors(wrong)[1].passed

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dl_jax.backprop.proof.prove import prove
+from dl_jax.backprop.proof.prove import Precision, prove
 from dl_jax.backprop.proof.rules import RULES
 
 
@@ -47,17 +47,31 @@ def make_mistake(mistake: Mistake) -> Callable[..., Any]:
         )
     names: dict[str, Any] = {}
     text = source[:start] + source[start:].replace(mistake.right, mistake.wrong)
-    exec(compile(text, f"<{mistake.what}>", "exec"), dict(derivation.__globals__), names)
+    exec(
+        compile(text, f"<{mistake.what}>", "exec"),
+        dict(inspect.unwrap(derivation).__globals__),
+        names,
+    )
     return names[derivation.__name__]
 
 
-def is_caught(mistake: Mistake, num_cases: int = 8) -> bool:
-    """Whether the proof fails at one of some cases; a derivation that can't be run has failed."""
+def is_caught(mistake: Mistake, num_cases: int = 8, precision: Precision = "float64") -> bool:
+    """Whether the proof fails at one of some cases; a derivation that can't be run has failed.
+
+    Differences are left out: a mistake is one in the backward pass alone, where automatic
+    differentiation of the reference sees all that they would see, in half of the time. That they
+    catch what it cannot, a reference with the same mistake, is tested by itself.
+
+    Args:
+        mistake: what to make.
+        num_cases: shapes and values at which to look for it, at the most.
+        precision: of the hand derivation.
+    """
     rule, derivation = RULES[mistake.rule], make_mistake(mistake)
     for seed in range(num_cases):
         case = rule.case(np.random.default_rng(seed), derivation)._replace(smooth=False)
         try:
-            if not all(leaf.passed for leaf in prove(case)):
+            if not all(leaf.passed for leaf in prove(case, precision)):
                 return True
         except (TypeError, ValueError, AssertionError):  # shapes that do not fit
             return True
@@ -132,11 +146,19 @@ MISTAKES: tuple[Mistake, ...] = tuple(
         ("flatten", "columns first", "d_y.reshape(x.shape)", "d_y.reshape(x.shape, order='F')"),
         ("conv", "the kernel is not flipped", "d_taps.reshape(*d_z.shape[:3], *w.shape[:3])",
          "d_taps.reshape(*d_z.shape[:3], *w.shape[:3])[:, :, :, ::-1, ::-1]"),
-        ("conv", "stride off by one", "w.shape[:2], strides",
-         "w.shape[:2], [s + 1 for s in strides]"),
-        ("conv", "stride forgotten", "w.shape[:2], strides", "w.shape[:2], (1, 1)"),
-        ("conv", "kernel gradient a pixel off", "patches(_pad(x, margins, 0),",
-         "patches(jnp.roll(_pad(x, margins, 0), 1, 1),"),
+        ("conv", "kernel gradient: stride forgotten", "patches(_pad(x, margins, 0.0), windows)",
+         "patches(_pad(x, margins, 0.0), windows._replace(strides=(1, 1)))"
+         "[:, :d_z.shape[1], :d_z.shape[2]]"),
+        ("conv", "kernel gradient: stride off by one", "patches(_pad(x, margins, 0.0), windows)",
+         "patches(_pad(x, margins, 0.0), windows._replace("
+         "strides=tuple(max(s - 1, 1) for s in strides)))[:, :d_z.shape[1], :d_z.shape[2]]"),
+        ("conv", "input gradient: stride forgotten",
+         "fold(d_taps.reshape(*d_z.shape[:3], *w.shape[:3]), windows)",
+         "fold(jnp.zeros((len(x), *windows._replace(strides=(1, 1)).output, *w.shape[:3]), x.dtype)"
+         ".at[:, :d_z.shape[1], :d_z.shape[2]].set(d_taps.reshape(*d_z.shape[:3], *w.shape[:3])), "
+         "windows._replace(strides=(1, 1)))"),
+        ("conv", "kernel gradient a pixel off", "patches(_pad(x, margins, 0.0),",
+         "patches(jnp.roll(_pad(x, margins, 0.0), 1, 1),"),
         ("conv", "input gradient a pixel off", "_crop(d_x, margins)",
          "_crop(jnp.roll(d_x, 1, 2), margins)"),
         ("conv", "height and width of the kernel exchanged", "(taps.T @ rows).reshape(w.shape)",
@@ -161,7 +183,8 @@ MISTAKES: tuple[Mistake, ...] = tuple(
         ("avg_pool", "a pixel off", "fold(jnp.broadcast_to(share, shape), windows)",
          "jnp.roll(fold(jnp.broadcast_to(share, shape), windows), 1, 1)"),
         ("dropout", "the mask is not rescaled", "mask * d_y", "(mask > 0) * d_y"),
-        ("dropout", "rescaled, not masked", "mask * d_y", "mask.max() * d_y"),
+        ("dropout", "rescaled, not masked", "jnp.where(mask > 0, mask * d_y, 0)",
+         "mask.max() * d_y"),
         ("dropout", "masked and rescaled twice", "mask * d_y", "mask**2 * d_y"),
         ("bag_of_words", "a word's last text for all its texts", ".add(", ".set("),
         ("bag_of_words", "padding counts as a word", "(ids > 0)", "(ids >= 0)"),

@@ -63,10 +63,9 @@ def check_network(name: str, precision: Precision = "float64", seed: int = 0) ->
     from the loss, is known to `4 (sum L + 8 (layers + 1)) u S`. L is the number of outputs that
     an input of the layer feeds plus the number of places where a weight is used; S is the largest
     entry of the same backward pass with the absolute values of everything, `y + t` for the loss's
-    `y - t`. The 4 and the 8 stand, as in `prove`, for what is not a sum: the loss, the masks.
-    This is the worst case, and wide: of the CNN's first kernel an error below a sixteenth of the
-    largest entry would pass, of the other networks one below a two-thousandth. The proof is the
-    one in float64.
+    `y - t`. The 4 and the 8 stand for what is not a sum: the loss, the masks. This is the worst
+    case, and wide: of the CNN's first kernel an error below a sixteenth of the largest entry would
+    pass, of the other networks one below a two-thousandth. The proof is the one in float64.
 
     As in `prove`, whatever is in float64 is computed on a CPU, the float32 derivation on the
     default device.

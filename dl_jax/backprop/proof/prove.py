@@ -21,8 +21,6 @@ DIFFERENCES_BOUND = 1e-7
 SAFETY = 2
 """Times the bound of first order in float32: for its second order, and for a compiler that writes
 an expression in another way, as `x * (1 / c)` for `x / c`."""
-
-
 CANCELLED = 0.01
 """Where less than this is left of the terms of a sum, float64 errors are relative to them."""
 

@@ -93,7 +93,7 @@ RULES: dict[str, Rule] = {
     "perceptron_rule": Rule("Perceptron", neurons.perceptron_rule, cases.perceptron_case),
     **_activations(),
     **_losses(),
-    "linear_delta_rule": Rule("Loss function", neurons.linear_delta_rule, _linear),
+    "linear_delta_rule": Rule("gradient descent", neurons.linear_delta_rule, _linear),
     "sigmoid_delta_rule": Rule(
         "The final step is the update of the network weights", neurons.sigmoid_delta_rule, _sigmoid
     ),

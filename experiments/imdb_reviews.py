@@ -11,11 +11,10 @@ Slides "from tensorflow.keras.datasets import imdb" to "Training and validation 
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 import optax
 
-from dl_jax import backprop, data, report
+from dl_jax import backprop
 from dl_jax.losses import BINARY
 from dl_jax.models import create
 from experiments import training
@@ -101,28 +100,10 @@ def run(config: Config) -> Record:
             source="Chollet, Deep Learning with Python",
         )
         record.add_figure("test loss, trained afresh", loss, direction="<=")
-        _add_samples(record, source.dataset, logits)
+        training.add_reviews(record, source.dataset, logits)
         names = source.dataset.info.class_names
         training.draw_confusion(record, BINARY.predict(logits), test.targets, names)
     return record
-
-
-def _add_samples(record: Record, dataset: data.Dataset, logits: jax.Array, count: int = 6) -> None:
-    names, tokens = dataset.info.class_names, dataset.test.inputs
-    assert isinstance(tokens, data.Tokens)
-    positive = np.asarray(BINARY.activation(logits))[:, 0]
-    samples: list[report.Sample] = []
-    for i in range(count):
-        label = int(positive[i] >= 0.5)
-        samples.append(
-            {
-                "text": data.decode(np.asarray(tokens[i]), dataset.info.vocabulary),
-                "target": names[int(dataset.test.targets[i])],
-                "prediction": names[label],
-                "probability": float(positive[i] if label else 1 - positive[i]),
-            }
-        )
-    record.result["samples"] = samples
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def run(config: Config) -> Record:
                 bound=best - 0.05,
                 source="the rule that generated the results",
             )
-        _draw(record, test, neurons, center, scale)
+        _draw(record, test, neurons, (center, scale))
     return record
 
 
@@ -96,10 +96,10 @@ def _draw(
     record: Record,
     test: Examples,
     neurons: dict[str, Neuron],
-    center: np.ndarray,
-    scale: np.ndarray,
+    scaling: tuple[np.ndarray, np.ndarray],
 ) -> None:
     """Add the picture of the decision boundaries, brought back to hours."""
+    center, scale = scaling
     in_hours = {
         name: (np.asarray(w) / scale, float(b - np.sum(w * center / scale)))
         for name, (w, b) in neurons.items()
@@ -107,13 +107,11 @@ def _draw(
     w, b = in_hours["sigmoid neuron"]
     record.pictures.append(
         report.plot_decision_boundary(
-            np.asarray(test.inputs),
-            np.asarray(test.targets),
-            in_hours,
+            np.asarray(test.inputs), np.asarray(test.targets), in_hours,
             record.folder / "boundary.png",
             probability=lambda hours: 1 / (1 + np.exp(-(hours @ w + b))),
         )
-    )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

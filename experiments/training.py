@@ -8,8 +8,8 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from dl_jax import backprop, report
-from dl_jax.losses import Objective
+from dl_jax import backprop, data, report
+from dl_jax.losses import BINARY, Objective
 from dl_jax.train import Examples, Fit, TrainState, fit, predict
 from experiments.options import Gradients
 from experiments.record import Record
@@ -115,3 +115,22 @@ def draw_samples(
     choice = f"The first {count - len(mistakes)} test images that were predicted rightly, and the "
     choice += f"first {len(mistakes)} of the {wrong.sum()} that were not. "
     record.pictures.append(picture._replace(caption=choice + picture.caption))
+
+
+def add_reviews(record: Record, dataset: data.Dataset, logits: jax.Array, count: int = 6) -> None:
+    """Add the first test reviews with what the network makes of them."""
+    names, tokens = dataset.info.class_names, dataset.test.inputs
+    assert isinstance(tokens, data.Tokens)
+    positive = np.asarray(BINARY.activation(logits))[:, 0]
+    samples: list[report.Sample] = []
+    for i in range(count):
+        label = int(positive[i] >= 0.5)
+        samples.append(
+            {
+                "text": data.decode(np.asarray(tokens[i]), dataset.info.vocabulary),
+                "target": names[int(dataset.test.targets[i])],
+                "prediction": names[label],
+                "probability": float(positive[i] if label else 1 - positive[i]),
+            }
+        )
+    record.result["samples"] = samples

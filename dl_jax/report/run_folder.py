@@ -67,7 +67,14 @@ def _next_free(base: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all: what was there stays until the new one is complete."""
+    """Writes a file whole or not at all: what was there stays until the new one is complete.
+
+    A link stays and what it leads to is replaced; a device or a pipe is written to.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
     # The process id keeps two runs apart that write the same file.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -160,3 +160,17 @@ def test_jsonl_is_a_row_a_line(tmp_path):
         {"epoch": 1, "loss": 0.25, "note": "two\nlines"},
         {"epoch": 2, "loss": "NaN"},
     ]
+
+
+def test_a_link_stays_and_a_pipe_is_written_to(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    with pytest.raises(IsADirectoryError):
+        write_text(tmp_path, "text")

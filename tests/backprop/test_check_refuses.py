@@ -148,7 +148,22 @@ ERRORS = {
     ),
     "its absolute value": (
         (square, lambda x, d: (2 * x * abs(d),), Z), ValueError,
+        r"backward\(-d\) is not -backward\(d\): an absolute value\?",
+    ),
+    "its absolute value, of one number": (
+        (square, lambda x, d: (2 * x * abs(d),), 0.7), ValueError, r"is not -backward\(d\)",
+    ),
+    "an odd function of it": (
+        (square, lambda x, d: (2 * x * jnp.sign(d) * (d**2).sum() ** 0.5,), Z), ValueError,
         r"backward\(d \+ e\) is not backward\(d\) \+ backward\(e\)",
+    ),
+    "clipped": (
+        (square, lambda x, d: (jnp.clip(2 * x * d, -50, 50),), Z), ValueError,
+        r"backward\(1000 d\) is not 1000 backward\(d\).*isn't clipped",
+    ),
+    "small ones left out": (
+        (square, lambda x, d: (jnp.where(abs(d) > 2e-3, 2 * x * d, 0),), Z), ValueError,
+        r"backward\(0.001 d\) is not 0.001 backward\(d\)",
     ),
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
 """The errors that `check` reports, and the table that shows them."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,10 +43,14 @@ def test_kinks():
     assert "a kink, as of ReLU at 0: taken as automatic differentiation does" in str(taken).replace(
         "\n  ", " "
     )
-    other = check(lambda z: (jnp.where(z > 0, z, 0), z), lambda z, d: (d * (z >= 0),), at_zero)
-    assert not other.passed
-    assert "1 of the directions tried" in str(other.leaves[0].diagnosis)
-    assert "right elsewhere" in str(other.leaves[0].diagnosis)
+    beyond = check(
+        lambda z: (jnp.where(z > 0, z, 0), z),
+        lambda z, d: (d * jnp.where(z == 0, -1, z > 0),),
+        at_zero,
+    )
+    assert not beyond.passed
+    assert "1 of the directions tried" in str(beyond.leaves[0].diagnosis)
+    assert "right elsewhere" in str(beyond.leaves[0].diagnosis)
     all_kinks = check(lambda z: (abs(z), z), lambda z, d: (d,), np.zeros(2)).leaves[0]
     assert all_kinks.differences is None
 
@@ -52,8 +58,51 @@ def test_kinks():
 def test_where_no_difference_can_be_taken():
     leaf = check(lambda x: (jnp.sqrt(x - 1), x), lambda x, d: (d / 2 / jnp.sqrt(x - 1),),
                  np.array([1 + 1e-12])).leaves[0]  # fmt: skip
-    assert not leaf.passed
-    assert "is not smooth near these inputs" in str(leaf.diagnosis)
+    assert leaf.passed
+    assert leaf.differences is None
+    assert str(leaf.diagnosis).startswith("differences step out of where forward is defined")
+
+
+def test_where_some_differences_leave_the_domain():
+    # A probability of 0, as the lecture's cross-entropy takes it.
+    y = np.array([0.0, 1e-3, 0.5])
+    right, wrong = (
+        check(lambda y: (-jnp.log(y + 1e-7), (y,)), lambda r, d, s=s: (s * d / (r[0] + 1e-7),), y)
+        .leaves[0] for s in (-1, 1)
+    )  # fmt: skip
+    assert right.passed
+    assert "along 1 of 3 directions; move the inputs" in str(right.diagnosis)
+    assert not wrong.passed
+    assert wrong.diagnosis == "the sign is wrong: -1 times what it should be"
+
+
+RELU, ABS = (lambda x: (jnp.maximum(x, 0), x)), (lambda x: (abs(x), x))
+
+
+@pytest.mark.parametrize("size", [3, 100])
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (RELU, lambda x, d: (jnp.where(x > 0, d, 0),)),
+        (RELU, lambda x, d: (jnp.where(x >= 0, d, 0),)),
+        (ABS, lambda x, d: (jnp.sign(x) * d,)),
+        (ABS, lambda x, d: (jnp.where(x > 0, d, -d),)),
+    ],
+)
+def test_either_slope_at_a_kink_is_right(forward, backward, size):
+    # Automatic differentiation takes 1/2 of jnp.maximum, and 1 of abs; the lecture takes 0.
+    x = np.resize([0, 1, -1.5], size)
+    report = check(forward, backward, x)
+    assert report.passed
+    assert "between the slopes on both sides" in str(report.leaves[0].diagnosis)
+
+
+def test_another_mistake_beside_a_kink_is_wrong():
+    x = np.array([0, 1, -1.5])
+    assert not check(RELU, lambda x, d: (jnp.where(x > 0, 1.1 * d, 0),), x).passed
+    assert not check(
+        RELU, lambda x, d: (jnp.where(x > 0, d, jnp.where(x < 0, 0, 2 * d)),), x
+    ).passed
 
 
 def test_the_report_reads_as_a_table():
@@ -135,6 +184,47 @@ def test_a_normalisation_of_two_examples():
     assert check(normalize, backward, X).passed
     assert check(normalize, backward, X[:2]).passed
     assert check(normalize, backward, X[:2] / 10).passed
+
+
+def test_a_bias_that_a_normalisation_takes_away():
+    def centre(x, b):
+        y = x + b[None]
+        return y - y.mean(0)[None], ()
+
+    def centre_bwd(_, d):
+        d_x = d - d.mean(0)[None]
+        return d_x, d_x.sum(0)
+
+    assert check(centre, centre_bwd, X, X[0]).passed
+
+    def normalize(x, b):
+        z = x + b[None]
+        size = z.std(0)
+        y = (z - z.mean(0)[None]) / size[None]
+        return y, (y, size)
+
+    def backward(zero, residuals, d):
+        y, size = residuals
+        d_x = (d - d.mean(0)[None] - y * (d * y).mean(0)[None]) / size[None]
+        return d_x, 0 * d[0] if zero else d_x.sum(0)
+
+    for zero in (True, False):
+        for scale in (1, 1e-2):  # where terms of 1/scale cancel
+            assert check(normalize, partial(backward, zero), scale * X, X[0]).passed
+    wrong = check(normalize, lambda r, d: (backward(True, r, d)[0], 1e-3 * d.sum(0)), X, X[0])
+    assert [leaf.passed for leaf in wrong.leaves] == [True, False]
+
+
+def test_a_scalar_bias_before_the_softmax():
+    def backward(y, d):
+        d_x = y * (d - (y * d).sum(-1, keepdims=True))
+        return d_x, d_x.sum()
+
+    def softmax(x, b):
+        y = jax.nn.softmax(x + b)
+        return y, y
+
+    assert check(softmax, backward, X, 0.3).passed
 
 
 def test_a_loss_that_is_as_good_as_zero():

@@ -9,6 +9,7 @@ import numpy as np
 from dl_jax.backprop.checking.derivation import evaluate, outputs_at
 from dl_jax.backprop.checking.diagnosis import diagnose
 from dl_jax.backprop.checking.differences import Differences, differences
+from dl_jax.backprop.checking.errors import largest
 from dl_jax.backprop.checking.inputs import Inputs, read_inputs
 from dl_jax.backprop.checking.report import LeafReport, Report
 from dl_jax.backprop.checking.tries import Try, check_finite, check_linear, tries_beside, try_once
@@ -24,6 +25,8 @@ a deep network or at badly scaled inputs, where roundings of 1e-16 grow on the w
 """
 LENIENT_DIFFERENCES_BOUND = 1e-6
 """Relative error in float64 of differences; the proof's is 1e-7, for the same reason."""
+MOST_KINKS = 256
+"""Entries that are not as automatic differentiation, of which each is looked at for a kink."""
 
 
 def check(
@@ -74,27 +77,53 @@ def check(
         beside = tries_beside(pair, inputs, rng)
         leaves = []
         for k in range(len(inputs.names)):
-            found = differences(lambda x: outputs_at(pair, inputs, x), inputs.arrays, k)
-            leaves.append(_leaf(k, inputs, tries, beside, found))
+
+            def slopes(only: np.ndarray | None = None, k: int = k) -> Differences:
+                return differences(lambda x: outputs_at(pair, inputs, x), inputs.arrays, k, only)
+
+            leaves.append(_leaf(k, inputs, tries, beside, slopes))
     return Report(tuple(leaves))
 
 
 def _leaf(
-    k: int, inputs: Inputs, tries: list[Try], beside: list[Try], slopes: Differences
+    k: int,
+    inputs: Inputs,
+    tries: list[Try],
+    beside: list[Try],
+    slopes_of: Callable[..., Differences],
 ) -> LeafReport:
-    name, shape = inputs.names[k], inputs.arrays[k].shape
+    name, shape, slopes = inputs.names[k], inputs.arrays[k].shape, slopes_of()
     autodiff = max(t.error(k) for t in tries)
     kinks = np.any([slopes.kinks(t.d_outputs) for t in tries], 0)
-    by_hand = max(slopes.error(t.hand[k], t.d_outputs)[~kinks].max(initial=0) for t in tries)
-    by_autodiff = max(slopes.error(t.right[k], t.d_outputs)[~kinks].max(initial=0) for t in tries)
-    far = None if kinks.all() else float(by_hand)
+    errors = np.stack([slopes.error(t.right[k], t.d_outputs, t.others()) for t in tries])
+    unsure = np.any([slopes.unsure(t.right[k], t.d_outputs) for t in tries], 0)
+    unsure &= ~kinks & ~(errors.max(0) <= LENIENT_DIFFERENCES_BOUND)  # NaN is beyond it, too
+    tell = ~kinks & ~unsure
+    by_hand = max(
+        slopes.error(t.hand[k], t.d_outputs, t.others())[tell].max(initial=0) for t in tries
+    )
+    by_autodiff = errors[:, tell].max(initial=0)
+    far = float(by_hand) if tell.any() else None
     same = autodiff <= LENIENT_AUTODIFF_BOUND
+    other_kinks = None if same or not kinks.any() else _right_at_kinks(k, tries, slopes_of)
+    if other_kinks is not None:
+        autodiff, same = max(t.error(k, other_kinks) for t in tries), True
     near = far is None or far <= LENIENT_DIFFERENCES_BOUND
     diagnosis = None
-    if not by_autodiff <= LENIENT_DIFFERENCES_BOUND:  # NaN is beyond it, too
+    if not by_autodiff <= LENIENT_DIFFERENCES_BOUND:
         diagnosis = _own_derivative(same, near)
+    elif other_kinks is not None and near:
+        diagnosis = (
+            f"a kink, as of ReLU at 0, at {other_kinks.sum()} of {other_kinks.size} entries: "
+            "between the slopes on both sides, as may be, not as automatic differentiation takes it"
+        )
     elif kinks.any() and near and (same or not kinks.all()):
         diagnosis = _kink(same, int(kinks.sum()))
+    elif unsure.any() and same:
+        diagnosis = (
+            f"differences step out of where forward is defined, or bends fast, along {unsure.sum()}"
+            f" of {unsure.size} directions; move the inputs"
+        )
     elif not same:
         diagnosis = diagnose(k, inputs.names, tries, beside)
     elif beside and max(t.error(k) for t in beside) > LENIENT_AUTODIFF_BOUND:
@@ -103,6 +132,22 @@ def _leaf(
             "mistake, or it holds for such values only, as one-hot rows"
         )
     return LeafReport(name, shape, autodiff, far, same and near, diagnosis)
+
+
+def _right_at_kinks(
+    k: int, tries: list[Try], slopes_of: Callable[..., Differences]
+) -> np.ndarray | None:
+    """The entries that are not as automatic differentiation, if each is a slope at a kink."""
+    other = np.zeros(tries[0].right[k].shape, bool)
+    for t in tries:
+        bound = LENIENT_AUTODIFF_BOUND * largest([t.hand[k], t.right[k]])
+        other |= np.abs(t.hand[k] - t.right[k]) > bound
+    if not 0 < other.sum() <= MOST_KINKS:
+        return None
+    slopes = slopes_of(other)
+    kinks = np.any([slopes.kinks(t.d_outputs) for t in tries], 0)
+    between = np.all([slopes.between(t.hand[k], t.d_outputs) for t in tries], 0)
+    return other if np.all(kinks & between) else None
 
 
 def _own_derivative(same: bool, near: bool) -> str:

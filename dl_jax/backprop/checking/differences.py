@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dl_jax.backprop.checking.directions import in_groups, one_by_one
 from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, largest, relative
 from dl_jax.backprop.checking.inputs import Arrays
 
-DIRECTIONS = 32
-"""Steps into at most so many directions: of single entries, or of groups of them."""
 STEPS = (1.0, 0.05)
 """Sizes of steps: the larger for few roundings, the smaller where the function bends fast.
 
@@ -25,6 +24,9 @@ SMALLEST_SLOPE = 1e-3
 """Of dE/d(output) times output: a kink is looked for in slopes of at least that."""
 KINK = 1e-3
 """What the slopes on both sides may differ by, relative to the largest; it shrinks without kink."""
+
+SPREAD = 4
+"""An error up to so many times what two sizes of step differ by is theirs."""
 
 
 class Differences(NamedTuple):
@@ -45,8 +47,13 @@ class Differences(NamedTuple):
     bends: list[Arrays]
     output_size: float
 
-    def error(self, gradient: np.ndarray, d_outputs: Arrays) -> np.ndarray:
-        """Return the relative error of a gradient along each direction, per step of an entry."""
+    def error(
+        self, gradient: np.ndarray, d_outputs: Arrays, least_terms: float = 0.0
+    ) -> np.ndarray:
+        """Return the relative error of a gradient along each direction, per step of an entry.
+
+        It is NaN where no difference is finite.
+        """
         axes = tuple(range(1, self.directions.ndim))
         found = (self.directions * gradient).sum(axes) / self.lengths
         central = [_pulled(c, d_outputs) / self.lengths for c in self.central]
@@ -55,7 +62,27 @@ class Differences(NamedTuple):
         size = max(largest([found]), min(largest([c]) for c in central))
         # A gradient has roundings of its own where the output is as good as zero.
         terms = max(self.output_size, AUTODIFF_ROUNDING / ROUNDING) * largest(d_outputs)
+        terms = max(terms, least_terms)
         return relative(apart, size, terms, ROUNDING)
+
+    def unsure(self, gradient: np.ndarray, d_outputs: Arrays) -> np.ndarray:
+        """Return for each direction whether differences tell nothing of a gradient.
+
+        They leave where the function is defined, or differ from each other as much as from it.
+        """
+        axes = tuple(range(1, self.directions.ndim))
+        found = (self.directions * gradient).sum(axes)
+        central = [_pulled(c, d_outputs) for c in self.central]
+        apart = np.fmin.reduce([np.abs(found - c) for c in central])
+        spread = np.fmax.reduce([np.abs(a - central[1]) for a in (central[0], central[2])])
+        return ~np.isfinite(central).any(0) | (apart < SPREAD * spread)
+
+    def between(self, gradient: np.ndarray, d_outputs: Arrays) -> np.ndarray:
+        """Return for each direction whether a gradient lies between the slopes on both sides."""
+        axes = tuple(range(1, self.directions.ndim))
+        found = (self.directions * gradient).sum(axes)
+        middle, bend = (_pulled(each[1], d_outputs) for each in (self.central, self.bends))
+        return np.abs(found - middle) <= np.abs(bend) * (1 + KINK) / 2
 
     def kinks(self, d_outputs: Arrays) -> np.ndarray:
         """Return for each direction whether the slopes on both sides differ, however small h."""
@@ -66,7 +93,10 @@ class Differences(NamedTuple):
 
 
 def differences(
-    f: Callable[[list[jax.Array]], list[jax.Array]], arrays: Arrays, which: int
+    f: Callable[[list[jax.Array]], list[jax.Array]],
+    arrays: Arrays,
+    which: int,
+    only: np.ndarray | None = None,
 ) -> Differences:
     """Return differences of f along directions of one of its inputs.
 
@@ -77,9 +107,10 @@ def differences(
         f: from floating leaves to floating leaves.
         arrays: where.
         which: of the leaves moves.
+        only: a mask of the entries that move, each by itself; all, in groups, if it is None.
     """
     x = arrays[which]
-    directions, lengths = _directions(x)
+    directions, lengths = in_groups(x) if only is None else one_by_one(x, only)
     count = len(directions)
 
     def at(moved: jax.Array) -> list[jax.Array]:
@@ -101,19 +132,6 @@ def differences(
             each = zip(moved, here, sizes, strict=True)
             bends.append([(y[i, 0] - 2 * y0 + y[i, 1]) / k for y, y0, k in each])
     return Differences(directions, lengths, central, bends, largest(here))
-
-
-def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Steps of entries, or of groups of them, and the largest step in each."""
-    count = min(x.size, DIRECTIONS)
-    rng = np.random.default_rng(0)
-    group = rng.permutation(x.size) % count
-    sizes = np.maximum(1, np.abs(x.reshape(-1)))
-    signed = rng.choice([-1, 1], x.size) * sizes
-    directions = np.where(group == np.arange(count)[:, None], signed, 0)
-    directions = directions / np.sqrt(np.bincount(group))[:, None]
-    lengths = np.array([sizes[group == g].max() for g in range(count)])
-    return directions.reshape(count, *x.shape), lengths
 
 
 def _each(

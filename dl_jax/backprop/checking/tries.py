@@ -15,6 +15,11 @@ NUM_BESIDE = 2
 LINEAR_BOUND = 1e-5
 """Relative error of linearity; wider, so that what is rounded on the way gets a diagnosis."""
 
+LARGEST_TERMS = 1e4
+"""Of the largest dE/d(output): more is no cancelling, but inputs of another scale."""
+SCALES = (2.0, 1e3, 1e-3)
+"""Factors of d_output that must be factors of the gradient: large ones find a clip."""
+
 
 class Try(NamedTuple):
     """Hand and right gradients for one gradient that goes back, at some inputs.
@@ -35,11 +40,28 @@ class Try(NamedTuple):
         """Return what the backward makes of other residuals or of another dE/d(output)."""
         return _filled(self.point.backward(residuals, d_outputs), self.right)
 
-    def error(self, k: int) -> float:
-        """Return how far the gradient by an input is from automatic differentiation."""
+    def error(self, k: int, without: np.ndarray | None = None) -> float:
+        """Return how far the gradient by an input is from automatic differentiation.
+
+        Args:
+            k: which input.
+            without: a mask of entries that don't count.
+        """
         hand, right = self.hand[k], self.right[k]
-        apart, size = np.abs(hand - right).max(), largest([hand, right])
-        return float(relative(apart, size, largest(self.d_outputs), AUTODIFF_ROUNDING))
+        apart = np.abs(hand - right)
+        apart = apart.max() if without is None else apart[~without].max(initial=0)
+        return float(relative(apart, largest([hand, right]), self.terms(), AUTODIFF_ROUNDING))
+
+    def terms(self) -> float:
+        """Return how large the terms may be that cancel in a gradient."""
+        return max(largest(self.d_outputs), self.others())
+
+    def others(self) -> float:
+        """Return how large the terms are that an input has in common with others.
+
+        A bias before a normalisation has a gradient of zero, a sum of what goes to the other input.
+        """
+        return min(largest(self.right), LARGEST_TERMS * largest(self.d_outputs))
 
 
 def try_once(point: Point, inputs: Inputs, rng: np.random.Generator) -> Try:
@@ -116,24 +138,28 @@ def check_linear(inputs: Inputs, tries: list[Try]) -> None:
     def back(d_outputs: Arrays) -> Arrays:
         return tries[0].by_hand(point.residuals, d_outputs)
 
-    at_zero, at_twice = back([0 * d for d in one]), back([2 * d for d in one])
+    at_zero, at_minus = back([0 * d for d in one]), back([-d for d in one])
+    scaled = [back([s * d for d in one]) for s in SCALES]
     at_sum = back([a + b for a, b in zip(one, two, strict=True)])
     at_one = point.pull([np.ones_like(d) for d in one])
     for k, name in enumerate(inputs.names):
         a, b = tries[0].hand[k], tries[1].hand[k]
         bound = LINEAR_BOUND * largest([a, b, at_zero[k]])
-        bound = max(bound, AUTODIFF_ROUNDING * largest([*one, *two]))
+        bound = max(bound, AUTODIFF_ROUNDING * max(t.terms() for t in tries[:2]))
         text = f"the gradient of {name} is not linear in d_output: "
         if not np.abs(at_zero[k]).max(initial=0) <= bound:
             text += "backward(0) is not 0; d_output is forgotten in it, or in a term of it"
             if np.allclose(at_zero[k], at_one[k], 1e-9, 0):
                 text += "; it is right for d_output = 1: multiply by d_output"
             raise ValueError(text)
-        if not np.abs(at_twice[k] - 2 * a).max(initial=0) <= bound:
-            raise ValueError(
-                f"{text}backward(2 d) is not 2 backward(d); d_output must be a factor "
-                "of each term, once"
-            )
+        for scale, found in zip(SCALES, scaled, strict=True):
+            if not np.abs(found[k] - scale * a).max(initial=0) <= bound * max(scale, 1):
+                raise ValueError(
+                    f"{text}backward({scale:g} d) is not {scale:g} backward(d); d_output must be "
+                    "a factor of each term, once, and isn't clipped"
+                )
+        if not np.abs(at_minus[k] + a).max(initial=0) <= bound:
+            raise ValueError(f"{text}backward(-d) is not -backward(d): an absolute value?")
         if not np.abs(at_sum[k] - a - b).max(initial=0) <= bound:
             raise ValueError(f"{text}backward(d + e) is not backward(d) + backward(e)")
 

@@ -44,11 +44,11 @@ FACTORS = {
     "a factor of two": (sum_of_squares, lambda x, d: (x * d,), (X,), ["1/2 times what it should"]),
     "mean over the batch": (
         DENSE, lambda r, d: (d @ r[1].T, r[0].T @ d / 4, d.mean(0)), (X, W, B),
-        [None, *["1/4 times what it should be: a mean over axis 0 of output or inputs[0]"] * 2],
+        [None, *["1/4 times what it should be: a mean over axis 0 of output (n = 4)"] * 2],
     ),
     "sum for a mean": (
         lambda x: ((x**2).mean(-1), x), lambda x, d: (2 * x * d[:, None],), (Z,),
-        ["3 times what it should be: a sum over axis 1 of inputs[0] (n = 3) for a mean?"],
+        ["3 times what it should be: a sum over axis 1 of inputs[0] (n = 3) for a mean"],
     ),
     "any constant": (square, lambda x, d: (2.3 * x * d,), (Z,), ["1.15 times what it should be"]),
     "1 - y is missing": (
@@ -179,26 +179,42 @@ def test_a_size_is_no_proof_of_a_mean():
     # Dropout without its 1 / (1 - rate) = 4 = n: no axis is summed over.
     x = RNG.normal(size=(4, 3))
     diagnosis = constant(0.25, [x], lambda x: (4 * x, ()), lambda _, d: (4 * d,))
-    assert diagnosis == (
-        "1/4 times what it should be: a mean over axis 0 of output or inputs[0] (n = 4) for a sum, "
-        "or another constant?"
+    assert diagnosis == ("1/4 times what it should be: a constant factor, as the 2 of a square?")
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [
+        (3**0.5, "1.73205 times what it should be: sqrt(3)"),
+        (-(5**-0.5), "-0.447214 times what it should be: 1 / sqrt(5)"),
+        (2.3, "23/10 times what it should be"),
+    ],
+)  # fmt: skip
+def test_a_root_has_a_name(factor, text):
+    assert text in constant(factor, [Z], square, lambda x, d: (2 * x * d,))
+
+
+def test_the_power_of_a_cube_is_no_mean():
+    x = RNG.normal(size=3)
+    assert constant(1 / 3, [x], lambda x: (x**3, x), lambda x, d: (3 * x**2 * d,)) == (
+        "1/3 times what it should be: a constant factor, as the 2 of a square?"
     )
 
 
-def test_axes_that_are_summed_over_come_first():
-    # All of (4, 4) have the size; only the mean over axis 1 of (2, 4) is one that forward makes.
+def test_only_axes_that_are_summed_over_are_named():
     x = RNG.normal(size=(2, 4))
     diagnosis = constant(
         4, [x, np.ones(4)], lambda x, b: (x.mean(1), x),
         lambda x, d: (np.repeat(d[:, None] / 4, 4, 1), np.zeros(4)),
     )  # fmt: skip
     assert diagnosis == (
-        "4 times what it should be: a sum over axis 1 of inputs[0] or axis 0 of inputs[1] (n = 4) "
-        "for a mean?"
+        "4 times what it should be: a sum over axis 1 of inputs[0] (n = 4) for a mean, or a "
+        "constant factor, as the 2 of a square?"
     )
+    square_batch = constant(
+        1 / 3, [np.ones(3), RNG.normal(size=(3, 3))], lambda b, x: (x * b[None], (x, b)),
+        lambda r, d: ((d * r[0]).sum(0), d * r[1][None]),
+    )  # fmt: skip
+    assert "a mean over axis 0 of output or axis 1 of output (n = 3) for a sum" in square_batch
     many = constant(1 / 2, [RNG.normal(size=(2, 2, 2))], lambda x: (x, x), lambda _, d: (d,))
-    assert many == (
-        "1/2 times what it should be: a mean over axis 0 of output or inputs[0] or axis 1 of "
-        "output or inputs[0] or axis 2 of output or inputs[0] (n = 2) for a sum, or another "
-        "constant?"
-    )
+    assert many == ("1/2 times what it should be: a constant factor, as the 2 of a square?")

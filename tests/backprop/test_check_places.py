@@ -98,7 +98,7 @@ PLACES = {
         backprop.conv_fwd, conv_wrong, (IMAGE, KERNEL, B),
         [
             "right with residuals[1] reversed along axes 0, 1", "with axes permuted (1, 0, 2, 3)",
-            "1/9 times what it should be: a mean over axes 1, 2 of output (n = 9) for a sum?",
+            "1/9 times what it should be: a mean over axes 1, 2 of output (n = 9) for a sum, or ",
         ],
     ),
     "reversed": (

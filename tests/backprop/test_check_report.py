@@ -116,7 +116,7 @@ def test_the_report_reads_as_a_table():
     assert lines[3].endswith("right")
     assert lines[4].split()[:3] == ["inputs[1]", "(3,", "2)"]
     assert lines[4].endswith("WRONG")
-    assert "1/4 times what it should be: a mean over axis 0 of output or inputs[0]" in lines[5]
+    assert "1/4 times what it should be: a mean over axis 0 of output (n = 4)" in lines[5]
 
 
 def test_the_table_fits_80_columns():

@@ -16,13 +16,14 @@ from dl_jax.backprop.checking.explain_factors import (
 )
 from dl_jax.backprop.checking.explain_sums import sums
 from dl_jax.backprop.checking.explanation import Explanation
+from dl_jax.backprop.checking.small_errors import small_error_text
 from dl_jax.backprop.checking.tries import Try
 
 NONE = "no simple explanation"
 EXACT = 1e-9
 """Relative difference up to which two sides of an explanation are equal."""
-ROUNDED = 1e-5
-"""Relative error of a gradient on whose way something was rounded to float32."""
+SMALL = 1e-4
+"""Relative error of a gradient where something was rounded, shortened or an epsilon forgotten."""
 MOST_VALUES = 1000
 """Different values are counted among so many of an array; three are enough."""
 FAMILIES = (
@@ -41,7 +42,8 @@ def diagnose(k: int, names: list[str], tries: Sequence[Try], beside: Sequence[Tr
     """Return what is wrong with a gradient, in words; `no simple explanation` if nothing fits.
 
     Explanations are tried from simple to complex, and the first that holds at every try is taken.
-    One that holds at the inputs, but not beside them, is taken if there is no other, and says so.
+    One that holds at the inputs, but not beside them, is taken if there is no other, and says so;
+    unless it is a constant but -1, which anything is at the inputs where the output is a scalar.
 
     Args:
         k: which input.
@@ -53,26 +55,24 @@ def diagnose(k: int, names: list[str], tries: Sequence[Try], beside: Sequence[Tr
     everywhere = [*tries, *beside]
     found = _search(k, names, everywhere)
     if found is None and beside:
-        found = _search(k, names, tries)
+        found = _search(k, names, tries, False)
         if found is not None:
             found = f"at these inputs, not beside them: {found}"
     return NONE if found is None else found
 
 
-def _search(k: int, names: list[str], tries: Sequence[Try]) -> str | None:
+def _search(k: int, names: list[str], tries: Sequence[Try], constants: bool = True) -> str | None:
     hand, right = [t.hand[k] for t in tries], [t.right[k] for t in tries]
     if not any(map(np.any, hand)):
         return "it is zero: the gradient is missing"
     if all(largest([t.right[k]]) <= AUTODIFF_ROUNDING * largest(t.d_outputs) for t in tries):
         return "it is not zero, where the right one is"
-    error = max(t.error(k) for t in tries)
-    if error < ROUNDED:
-        return (
-            f"right to {int(-np.log10(error))} digits: something on the way is rounded to float32"
-        )
     constant = _holds(Explanation("", lambda t: (t.hand[k], t.right[k])), tries, True)
-    if constant is not None:
+    if constant is not None and (constants or constant == -1):
         return constant_text(constant, k, names, tries[0])
+    error = max(t.error(k) for t in tries)
+    if error < SMALL:
+        return small_error_text(error, k, tries)
     for family in FAMILIES:
         for explanation in family(k, names, tries[-1]):
             factor = _holds(explanation, tries)
@@ -106,7 +106,7 @@ def _holds(explanation: Explanation, tries: Sequence[Try], simple: bool = False)
                 return None
             values.append(expected / max(np.abs(d).max() for d in t.d_outputs))
             if explanation.factor is not None:
-                local.append(explanation.factor(t))
+                local.append(np.asarray(explanation.factor(t)))
     if factor is None or factor == 0:
         return None
     whole = Fraction(factor).limit_denominator(LARGEST_WHOLE)
@@ -119,7 +119,8 @@ def _holds(explanation: Explanation, tries: Sequence[Try], simple: bool = False)
         return None
     if factor == 1 and explanation.factor is None:
         return factor
-    varies = explanation.factor is None or any(np.ptp(a) > 0 for a in local)
+    # A scalar differs from itself only beside the inputs.
+    varies = explanation.factor is None or np.ptp(np.concatenate([a.ravel() for a in local])) > 0
     return factor if varies and _different(values) >= 3 else None
 
 

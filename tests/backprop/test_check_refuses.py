@@ -1,5 +1,6 @@
 """What `check` refuses, and what it says then."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -73,11 +74,17 @@ ERRORS = {
     ),
     "another tree": (
         (lambda p: (p["a"], ()), lambda r, d: ({"b": d},), {"a": Z}), ValueError,
-        r"the gradient of inputs\[0\] is .*'b'.*expected .*'a'.*the tree of the input",
+        r"the gradient of inputs\[0\] is a dict of 1, unknown: \['b'\], missing: \['a'\]; expected "
+        "the tree of the input, a dict of 1, with None",
+    ),
+    "a key deep in a tree": (
+        (lambda p: (p["a"] + p["l"][1]["c"], ()), lambda r, d: ({"a": d, "l": [None, {}]},),
+         {"a": Z, "l": [Z, {"c": Z}]}), ValueError,
+        r"the gradient of inputs\[0\] is a dict of 2, missing: \['l'\]\[1\]\['c'\]; expected",
     ),
     "an array for a tree": (
         (lambda p: (p["a"], ()), lambda r, d: (d,), {"a": Z}), ValueError,
-        r"the gradient of inputs\[0\] is .*the tree of the input",
+        r"\[0\] is float64 of shape \(2, 3\); expected the tree of the input, a dict of 1",
     ),
     "a leaf for a tree": (
         (lambda p: (p["a"] + p["b"], ()), lambda r, d: (d,), {"a": Z, "b": Z}), ValueError,
@@ -173,3 +180,28 @@ def test_what_is_refused(name):
     arguments, error, message = ERRORS[name]
     with pytest.raises(error, match=message):
         check(*arguments)
+
+
+SINGLE = jnp.zeros(3)
+DTYPES = {
+    "forward": (lambda x: (jax.lax.add(x, SINGLE), ()), lambda _, d: (d,)),
+    "backward": (lambda x: (x, ()), lambda _, d: (jax.lax.add(d, SINGLE),)),
+    "a state": (
+        lambda x: (jax.lax.scan(lambda s, v: (s + v, s), jnp.float32(0), x)[0], ()),
+        lambda _, d: (jnp.full(3, d),),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_two_precisions_say_which_is_wanted(name):
+    with pytest.raises(TypeError) as caught:
+        check(*DTYPES[name], Z[0])
+    assert "check calls in float64" in caught.value.__notes__[-1]
+    assert "write jnp.zeros(..., x.dtype)" in caught.value.__notes__[-1]
+
+
+def test_another_type_error_stays_as_it_is():
+    with pytest.raises(TypeError) as caught:
+        check(lambda x: x["a"], lambda _, d: (d,), 1.0)
+    assert not any("float64" in note for note in getattr(caught.value, "__notes__", ()))

@@ -1,6 +1,7 @@
 """A user's derivation at some inputs, called with flat lists of arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -54,7 +55,8 @@ def evaluate(derivation: Pair, inputs: Inputs, arrays: Arrays) -> Point:
         ValueError: if the output has no floating leaf, or one that is empty or not finite; if it
             is another one at the same inputs.
     """
-    pair = derivation.forward(*inputs.place(arrays))
+    with _explaining_dtypes():
+        pair = derivation.forward(*inputs.place(arrays))
     if not isinstance(pair, tuple) or len(pair) != 2:
         raise TypeError(
             f"expected forward to return (output, residuals); it returned {describe(pair)}; "
@@ -69,7 +71,10 @@ def evaluate(derivation: Pair, inputs: Inputs, arrays: Arrays) -> Point:
         back: list[Any] = [np.zeros(np.shape(leaf), jax.dtypes.float0) for leaf in outputs]
         for i, d_output in zip(floating, d_outputs, strict=True):
             back[i] = jnp.asarray(d_output)
-        given = derivation.backward(residual_tree.unflatten(residuals), output_tree.unflatten(back))
+        with _explaining_dtypes():
+            given = derivation.backward(
+                residual_tree.unflatten(residuals), output_tree.unflatten(back)
+            )
         return read_gradients(given, inputs)
 
     def reference(moving: list[jax.Array]) -> list[jax.Array]:
@@ -97,6 +102,20 @@ def evaluate(derivation: Pair, inputs: Inputs, arrays: Arrays) -> Point:
     finite = [np.asarray(outputs[i]) for i in floating]
     names = [output_names[i] for i in floating]
     return Point(values, finite, names, residuals, residual_names, backward, pull)
+
+
+@contextmanager
+def _explaining_dtypes() -> Iterator[None]:
+    """Add to an error of two precisions where they are from: the user wrote one of them only."""
+    try:
+        yield
+    except TypeError as error:
+        if "float32" in str(error) and "float64" in str(error):
+            error.add_note(
+                "check calls in float64; a constant or a state in float32 takes the dtype of the "
+                "input: write jnp.zeros(..., x.dtype)"
+            )
+        raise
 
 
 def outputs_at(derivation: Pair, inputs: Inputs, arrays: Sequence[Any]) -> list[jax.Array]:

@@ -7,6 +7,9 @@ import numpy as np
 
 from dl_jax.backprop.checking.inputs import Inputs, describe, has_dtype, is_float64, is_none
 
+MOST_PLACES = 5
+"""Keys that are unknown or missing are named up to so many."""
+
 
 def read_gradients(given: Any, inputs: Inputs) -> list[np.ndarray | None]:
     """Return the gradients by the floating leaves, from what a backward returned.
@@ -58,11 +61,31 @@ def _as_input(name: str, gradient: Any, subtree: Any) -> list[Any]:
     )
     if not parts or not one_each:
         raise ValueError(
-            f"the gradient of {name} is {tree}, expected {expected}: the tree of the input, with "
-            "None where there is no derivative"
+            f"the gradient of {name} is {_apart(gradient, subtree)}; expected the tree of the "
+            f"input, {describe(subtree)}, with None where there is no derivative"
         )
     each = zip(leaves, subtrees, strict=True)
     return [leaf for leaf, subtree in each for _ in range(subtree.num_leaves)]
+
+
+def _apart(gradient: Any, subtree: Any) -> str:
+    """What a gradient is, and its places that are not those of the input."""
+    found, right = _places(gradient), _places(subtree)
+    unknown, missing = ([p for p in a if p and p not in b] for a, b in
+                        ((found, right), (right, found)))  # fmt: skip
+    # A None, or a mistaken leaf, stands for all that is below it.
+    missing = [p for p in missing if not any(p.startswith(q) for q in found)]
+    text = describe(gradient)
+    for word, places in (("unknown", unknown), ("missing", missing)):
+        if places:
+            more = ", ..." * (len(places) > MOST_PLACES)
+            text += f", {word}: {', '.join(places[:MOST_PLACES])}{more}"
+    return text
+
+
+def _places(tree: Any) -> list[str]:
+    paths, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_none)
+    return [jax.tree_util.keystr(path) for path, _ in paths]
 
 
 def _read_gradient(name: str, gradient: Any, x: np.ndarray) -> np.ndarray:

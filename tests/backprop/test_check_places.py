@@ -137,3 +137,30 @@ def test_many_entries_move_in_groups():
     assert report.leaves[0].differences is not None
     assert report.leaves[0].differences > 1e-5
     assert report.leaves[0].diagnosis == "right at 1199 of 1200 entries, wrong at (7, 7)"
+
+
+FEW = {
+    "the slope of the leaky ReLU": (
+        lambda x: (jnp.where(x > 0, x, 0.01 * x), (x,)), lambda r, d: (d * (r[0] > 0),),
+        np.array([1.5, -2.0]), "right at 1 of 2 entries, zero at the others: right up to a mask",
+    ),
+    "another clip": (
+        lambda x: (jnp.clip(x, -1, 1), (x,)), lambda r, d: (d * (r[0] > 0),),
+        np.array([-0.5, 2.0]), "no simple explanation",
+    ),
+    "ReLU's mask": (
+        backprop.relu_fwd, lambda m, d: (d,), np.array([1.5, -2.0]),
+        "the local derivative is missing: multiply by y with y = residuals",
+    ),
+    "only positive inputs": (
+        lambda x: (jnp.where(x > 1, jnp.log(x), jnp.sqrt(x)), (x,)),
+        lambda r, d: (jnp.where(r[0] > 1, d / r[0], 0),), np.array([0.5, 2.0]),
+        "right at 1 of 2 entries, zero at the others: right up to a mask",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_a_few_zeros_are_no_proof(name):
+    forward, backward, x, text = FEW[name]
+    assert check(forward, backward, x).leaves[0].diagnosis == text

@@ -1,5 +1,6 @@
 """A check of anybody's hand derivation, with a diagnosis where it is wrong."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,14 @@ from dl_jax.backprop.checking.differences import Differences, differences
 from dl_jax.backprop.checking.errors import largest
 from dl_jax.backprop.checking.inputs import Inputs, read_inputs
 from dl_jax.backprop.checking.report import LeafReport, Report
-from dl_jax.backprop.checking.tries import Try, check_finite, check_linear, tries_beside, try_once
+from dl_jax.backprop.checking.tries import (
+    Try,
+    check_finite,
+    check_linear,
+    tries_beside,
+    tries_elsewhere,
+    try_once,
+)
 from dl_jax.backprop.pair import Pair
 
 NUM_TRIES = 3
@@ -75,13 +83,14 @@ def check(
         check_finite(inputs, tries)
         check_linear(inputs, tries)
         beside = tries_beside(pair, inputs, rng)
+        elsewhere = functools.cache(lambda: tries_elsewhere(pair, inputs, rng))
         leaves = []
         for k in range(len(inputs.names)):
 
             def slopes(only: np.ndarray | None = None, k: int = k) -> Differences:
                 return differences(lambda x: outputs_at(pair, inputs, x), inputs.arrays, k, only)
 
-            leaves.append(_leaf(k, inputs, tries, beside, slopes))
+            leaves.append(_leaf(k, inputs, tries, beside, slopes, elsewhere))
     return Report(tuple(leaves))
 
 
@@ -91,6 +100,7 @@ def _leaf(
     tries: list[Try],
     beside: list[Try],
     slopes_of: Callable[..., Differences],
+    elsewhere: Callable[[], list[Try]],
 ) -> LeafReport:
     name, shape, slopes = inputs.names[k], inputs.arrays[k].shape, slopes_of()
     autodiff = max(t.error(k) for t in tries)
@@ -125,7 +135,7 @@ def _leaf(
             f" of {unsure.size} directions; move the inputs"
         )
     elif not same:
-        diagnosis = diagnose(k, inputs.names, tries, beside)
+        diagnosis = diagnose(k, inputs.names, tries, beside, elsewhere)
     elif beside and max(t.error(k) for t in beside) > LENIENT_AUTODIFF_BOUND:
         diagnosis = (
             "right here, not at inputs beside these: equal values, zeros or ones may hide a "

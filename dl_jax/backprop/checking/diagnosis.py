@@ -1,13 +1,12 @@
 """The search for what is wrong with a gradient."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
 from dl_jax.backprop.checking.constants import LARGEST_WHOLE, constant_text, fraction_text
-from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, largest
+from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, EXACT, largest
 from dl_jax.backprop.checking.explain_entries import moved_entries, other_leaves, wrong_residuals
 from dl_jax.backprop.checking.explain_factors import (
     exchanged_factor,
@@ -16,12 +15,11 @@ from dl_jax.backprop.checking.explain_factors import (
 )
 from dl_jax.backprop.checking.explain_sums import sums
 from dl_jax.backprop.checking.explanation import Explanation
+from dl_jax.backprop.checking.masks import is_mask, many_of_each, mask_text
 from dl_jax.backprop.checking.small_errors import small_error_text
 from dl_jax.backprop.checking.tries import Try
 
 NONE = "no simple explanation"
-EXACT = 1e-9
-"""Relative difference up to which two sides of an explanation are equal."""
 SMALL = 1e-4
 """Relative error of a gradient where something was rounded, shortened or an epsilon forgotten."""
 MOST_VALUES = 1000
@@ -38,7 +36,13 @@ FAMILIES = (
 """Kinds of explanations, the simple ones first."""
 
 
-def diagnose(k: int, names: list[str], tries: Sequence[Try], beside: Sequence[Try]) -> str:
+def diagnose(
+    k: int,
+    names: list[str],
+    tries: Sequence[Try],
+    beside: Sequence[Try],
+    elsewhere: Callable[[], Sequence[Try]],
+) -> str:
     """Return what is wrong with a gradient, in words; `no simple explanation` if nothing fits.
 
     Explanations are tried from simple to complex, and the first that holds at every try is taken.
@@ -51,17 +55,25 @@ def diagnose(k: int, names: list[str], tries: Sequence[Try], beside: Sequence[Tr
         tries: several gradients that go back, at the inputs.
         beside: some at inputs that differ a little, where equal values, zeros and ones have become
             different; none where the derivation cannot be evaluated there.
+        elsewhere: returns some at inputs with other signs, where other entries are masked; none
+            likewise. It is called where a gradient is right but for a mask.
     """
     everywhere = [*tries, *beside]
-    found = _search(k, names, everywhere)
+    found = _search(k, names, everywhere, elsewhere)
     if found is None and beside:
-        found = _search(k, names, tries, False)
+        found = _search(k, names, tries, elsewhere, False)
         if found is not None:
             found = f"at these inputs, not beside them: {found}"
     return NONE if found is None else found
 
 
-def _search(k: int, names: list[str], tries: Sequence[Try], constants: bool = True) -> str | None:
+def _search(
+    k: int,
+    names: list[str],
+    tries: Sequence[Try],
+    elsewhere: Callable[[], Sequence[Try]],
+    constants: bool = True,
+) -> str | None:
     hand, right = [t.hand[k] for t in tries], [t.right[k] for t in tries]
     if not any(map(np.any, hand)):
         return "it is zero: the gradient is missing"
@@ -73,14 +85,21 @@ def _search(k: int, names: list[str], tries: Sequence[Try], constants: bool = Tr
     error = max(t.error(k) for t in tries)
     if error < SMALL:
         return small_error_text(error, k, tries)
+    everywhere = tries
+    if is_mask(hand, right):
+        # A few zeros fit many explanations; elsewhere there are others.
+        more = [t for t in elsewhere() if np.any(t.right[k])]
+        if not more and not many_of_each(hand, right):
+            return mask_text(hand, right)
+        everywhere = [*tries, *more]
     for family in FAMILIES:
         for explanation in family(k, names, tries[-1]):
-            factor = _holds(explanation, tries)
+            factor = _holds(explanation, everywhere)
             if factor == 1:
                 return explanation.text
             if factor is not None:
                 return f"{explanation.text}; and {fraction_text(factor)} times what it should be"
-    return _mask(hand, right)
+    return mask_text(hand, right)
 
 
 def _holds(explanation: Explanation, tries: Sequence[Try], simple: bool = False) -> float | None:
@@ -135,25 +154,3 @@ def _named(factor: float) -> float:
 def _different(arrays: list[np.ndarray]) -> int:
     values = np.concatenate([np.abs(a).reshape(-1)[:MOST_VALUES] for a in arrays])
     return len({f"{v:.6e}" for v in values if np.isfinite(v)} - {f"{0:.6e}"})
-
-
-def _mask(hand: list[np.ndarray], right: list[np.ndarray]) -> str | None:
-    agree, zero, wanted_zero = (np.ones(hand[0].shape, bool) for _ in range(3))
-    nonzero = np.zeros(hand[0].shape, bool)
-    for h, r in zip(hand, right, strict=True):
-        agree &= np.abs(h - r) <= EXACT * np.abs(r).max()
-        zero &= h == 0
-        wanted_zero &= np.abs(r) <= EXACT * np.abs(r).max()
-        nonzero |= r != 0
-    if not np.any(agree & nonzero & ~wanted_zero):
-        return None
-    count = f"right at {agree.sum()} of {agree.size} entries"
-    if np.all(agree | zero):
-        return f"{count}, zero at the others: right up to a mask"
-    if np.all(agree | wanted_zero):
-        return f"{count}, the others should be zero: right up to a mask"
-    if 2 * agree.sum() >= agree.size:
-        wrong = [str(tuple(map(int, i))) for i in itertools.islice(np.argwhere(~agree), 3)]
-        more = ", ..." if (~agree).sum() > 3 else ""
-        return f"{count}, wrong at {', '.join(wrong)}{more}"
-    return None

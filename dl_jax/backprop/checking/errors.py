@@ -10,6 +10,8 @@ AUTODIFF_ROUNDING = 1e-13
 So of the softmax of one class, and of a normalisation of two examples, which is always +-1: their
 gradients are zero. Terms are divided by a deviation, say, so that it is more than 1e-16.
 """
+EXACT = 1e-9
+"""Relative difference up to which two sides of an explanation are equal."""
 
 
 def relative(apart: np.ndarray, size: float, terms: float, rounding: float) -> np.ndarray:

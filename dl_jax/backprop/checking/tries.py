@@ -12,6 +12,8 @@ from dl_jax.backprop.pair import Pair
 
 NUM_BESIDE = 2
 """Inputs beside the example, with one gradient each."""
+NUM_ELSEWHERE = 4
+"""Inputs that have nothing to do with the example, with one gradient each."""
 LINEAR_BOUND = 1e-5
 """Relative error of linearity; wider, so that what is rounded on the way gets a diagnosis."""
 
@@ -87,15 +89,35 @@ def tries_beside(pair: Pair, inputs: Inputs, rng: np.random.Generator) -> list[T
 
     None are returned if the derivation cannot be evaluated there, or is not finite.
     """
+
+    def beside(x: np.ndarray) -> np.ndarray:
+        u = 0.05 * rng.uniform(0.5, 1, x.shape) * rng.choice([-1, 1], x.shape)
+        return np.where(x == 0, u, x * (1 + u))
+
+    return _tries_at(
+        [[beside(x) for x in inputs.arrays] for _ in range(NUM_BESIDE)], pair, inputs, rng
+    )
+
+
+def tries_elsewhere(pair: Pair, inputs: Inputs, rng: np.random.Generator) -> list[Try]:
+    """Return tries at random inputs of the same sizes, with other signs.
+
+    None are returned if the derivation cannot be evaluated there, or is not finite.
+    """
+
+    def elsewhere(x: np.ndarray) -> np.ndarray:
+        return rng.normal(size=x.shape) * (np.sqrt((x**2).mean()) or 1.0)
+
+    return _tries_at(
+        [[elsewhere(x) for x in inputs.arrays] for _ in range(NUM_ELSEWHERE)], pair, inputs, rng
+    )
+
+
+def _tries_at(
+    places: list[Arrays], pair: Pair, inputs: Inputs, rng: np.random.Generator
+) -> list[Try]:
     found = []
-    for _ in range(NUM_BESIDE):
-        noise = [
-            0.05 * rng.uniform(0.5, 1, x.shape) * rng.choice([-1, 1], x.shape)
-            for x in inputs.arrays
-        ]
-        moved = [
-            np.where(x == 0, u, x * (1 + u)) for x, u in zip(inputs.arrays, noise, strict=True)
-        ]
+    for moved in places:
         try:
             t = try_once(evaluate(pair, inputs, moved), inputs, rng)
         except Exception:  # a forward may refuse such inputs

@@ -13,10 +13,9 @@ from dl_jax.backprop.checking.differences import Differences, differences
 from dl_jax.backprop.checking.errors import largest
 from dl_jax.backprop.checking.inputs import Inputs, read_inputs
 from dl_jax.backprop.checking.report import LeafReport, Report
+from dl_jax.backprop.checking.requirements import check_finite, check_linear
 from dl_jax.backprop.checking.tries import (
     Try,
-    check_finite,
-    check_linear,
     tries_beside,
     tries_elsewhere,
     try_once,

@@ -13,6 +13,7 @@ import pytest
 from dl_jax import backprop as bp
 from dl_jax import losses, ops
 from dl_jax.models import CNN, MLP, BagOfWords
+from dl_jax.ops.compile_once import compile_once
 from dl_jax.train import Data, Examples, Schedule, fit, init_state, make_train, train_step
 
 PAIRS = {ops.relu: bp.RELU, ops.tanh: bp.TANH, ops.sigmoid: bp.SIGMOID}
@@ -65,16 +66,10 @@ def made(name, n=6):
     """A case with float64 parameters, of which no bias is 0, and float64 examples."""
     model, objective, network, examples, length = CASES[name]
     inputs, targets = examples(np.random.default_rng(0), n)
-    params = once(partial(model.init, train=False))(jax.random.key(0), jnp.asarray(inputs))
+    params = compile_once(partial(model.init, train=False))(jax.random.key(0), jnp.asarray(inputs))
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda p: p + 0.1 * rng.standard_normal(p.shape), params["params"])
     return model, objective, network, inputs, targets, params, length
-
-
-def once(function):
-    """Compiled without optimisation on a CPU: it runs once."""
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(function, compiler_options=options)
 
 
 def by_autodiff(model, objective, params, inputs, targets, key):
@@ -104,7 +99,7 @@ def test_value_and_gradients_are_those_of_the_flax_module(name, drops):
 
     with jax.enable_x64(True):
         exact = cast((params, inputs, targets), jnp.float64)
-        right, found, narrow = once(all_three)(exact, cast(exact, jnp.float32))
+        right, found, narrow = compile_once(all_three)(exact, cast(exact, jnp.float32))
         chex.assert_trees_all_equal_structs(found, right)
         chex.assert_trees_all_equal_shapes_and_dtypes(found, right)
         chex.assert_trees_all_equal_structs(found[1], exact[0])
@@ -182,7 +177,7 @@ def test_twenty_steps_by_hand_are_those_with_autodiff_in_float64(name):
 
             return jax.lax.scan(step, start, length=20)
 
-        (plain, rows), (by_hand, rows_by_hand) = once(lambda: (run(None), run(network)))()
+        (plain, rows), (by_hand, rows_by_hand) = compile_once(lambda: (run(None), run(network)))()
         chex.assert_trees_all_equal_shapes_and_dtypes(by_hand, plain)
         chex.assert_trees_all_close(by_hand.params, plain.params, rtol=1e-10, atol=1e-10)
         np.testing.assert_allclose(rows_by_hand["loss"], rows["loss"], rtol=1e-6)  # of float32

@@ -170,8 +170,8 @@ def test_a_probability_that_is_sure_and_right_has_no_loss():
 def test_gradients_have_the_dtypes_of_their_inputs():
     z, t = jnp.zeros((2, 3), jnp.bfloat16), jnp.eye(3)[:2]
     for forward, backward in (
-        (bp.sigmoid_binary_cross_entropy_fwd, bp.sigmoid_binary_cross_entropy_bwd),
-        (bp.softmax_cross_entropy_fwd, bp.softmax_cross_entropy_bwd),
+        bp.Pair(bp.sigmoid_binary_cross_entropy_fwd, bp.sigmoid_binary_cross_entropy_bwd),
+        bp.MULTICLASS,
     ):
         E, way = forward(z, t)
         d_z, d_t = backward(way, jnp.ones_like(E))

@@ -93,7 +93,7 @@ def test_both_ways_to_gradients_are_one_loss_curve(folder, monkeypatch):
     same = [f for f in record.result["figures"] if "difference" in f["name"]]
     assert [figure["verdict"] for figure in same] == ["met"] * 4
     assert [picture.path.name for picture in record.pictures] == [f"{n}.png" for n in networks]
-    (table,) = record.result.get("tables", ())
+    (table,) = list(record.result.get("tables", ()))
     assert [row[2] for row in table["rows"]] == [1437 // 32, 9000 // 512]  # whole batches
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from dl_jax.backprop.checking.directions import in_groups, one_by_one
 from dl_jax.backprop.checking.errors import AUTODIFF_ROUNDING, largest, relative
 from dl_jax.backprop.checking.inputs import Arrays
+from dl_jax.ops.compile_once import compile_once
 
 STEPS = (1.0, 0.05)
 """Sizes of steps: the larger for few roundings, the smaller where the function bends fast.
@@ -141,8 +142,6 @@ def _each(
     steps: np.ndarray,
 ) -> Arrays:
     """Return the outputs `[s, g, ...]` at `x + step * direction`, for `steps` `[s, g]`."""
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-
     here = jnp.asarray(x)
 
     def along(v: jax.Array, steps: jax.Array) -> list[jax.Array]:
@@ -155,9 +154,7 @@ def _each(
         return [jnp.moveaxis(y, 0, 1) for y in found]
 
     try:
-        found = jax.jit(together, compiler_options=options)(
-            jnp.asarray(directions), jnp.asarray(steps)
-        )
+        found = compile_once(together)(jnp.asarray(directions), jnp.asarray(steps))
     except Exception:  # a forward may look at its values, in an `if`, which vmap has none of
         points = x + steps.reshape(*steps.shape, *[1] * x.ndim) * directions
         each = [at(jnp.asarray(point)) for point in points.reshape(-1, *x.shape)]

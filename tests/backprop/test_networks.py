@@ -117,7 +117,7 @@ def test_a_key_drops_and_the_same_key_drops_the_same():
     *_, network, inputs, targets, params, _ = made("cnn of 1")
     params, inputs, targets = cast((params, inputs, targets), jnp.float32)
 
-    @once
+    @compile_once
     def gradients(key):
         return bp.value_and_grad(network, params, inputs, targets, key)[1]
 

@@ -4,7 +4,7 @@
 
 Both start from the same parameters, see the same examples in the same order and drop the same
 values. Expected: one loss curve, to 1e-4 in float32 and 1e-10 in float64, in at most 1.2 times
-the time; in about 70 seconds on 2 slow cores (66 GFLOP/s in a large matrix product).
+the time; in about 35 seconds on 2 cores (337 GFLOP/s in a large matrix product).
 Slides "Backpropagation".
 """
 

@@ -5,11 +5,12 @@ from importlib import resources
 from pathlib import Path
 
 from dl_jax.report.markup import Html, element, join, table
+from dl_jax.report.notices import short_notice
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.picture import Picture
 from dl_jax.report.result import Result, Verdict
 from dl_jax.report.run_folder import write_text
-from dl_jax.report.sections import article, badge, environment, short_notice
+from dl_jax.report.sections import article, badge, environment
 
 # The browser enforces what the page promises: nothing is fetched and nothing runs.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

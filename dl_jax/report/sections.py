@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dl_jax.report.markup import Html, element, figure, join, pairs, table
+from dl_jax.report.notices import epochs_text, notice
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.picture import Picture
-from dl_jax.report.result import Data, Model, Result, Sample, Table, Verdict, embedded
+from dl_jax.report.result import Data, Model, Result, Sample, Table, Verdict
 
 # A sign beside the word, so that no verdict is told by its colour alone.
 _SIGNS: dict[Verdict, str] = {"met": "✓", "missed": "✗", "not comparable": "≠", "interrupted": "‖"}
@@ -26,52 +27,6 @@ def badge(verdict: Verdict) -> Html:
     """The verdict as a word with a sign."""
     sign = element("span", _SIGNS[verdict], aria_hidden="true")
     return element("span", sign, " ", verdict, class_=f"badge {verdict.replace(' ', '-')}")
-
-
-def notice(result: Result) -> Html | None:
-    """What must be known before any figure is read: embedded data, an interrupted run."""
-    notes = []
-    data = embedded(result)
-    if data:
-        name = element("b", data["name"])
-        why = element("p", "This run was asked for embedded data in place of ", name, ".")
-        if data["reason"]:
-            why = join(
-                element("p", "The real data set ", name, " could not be had:"),
-                element("p", data["reason"], class_="reason"),
-            )
-        what = f"Used instead: {data['source']}. The lecture’s numbers are not comparable."
-        notes += [why, element("p", what)]
-    if result["status"] == "interrupted":
-        count = len(result["history"])
-        when = f"after {_epochs(count)}" if count else "before the end of its first epoch"
-        what = f"This run was interrupted {when}; the page shows what was finished by then."
-        notes.append(element("p", what))
-    return element("div", *notes, class_="notice", role="note") if notes else None
-
-
-def short_notice(results: Sequence[Result]) -> Html | None:
-    """The same for several experiments in a line each, with links to where the reasons are."""
-
-    def line(before: str, chosen: Sequence[Result], after: str) -> Html | None:
-        links = [element("a", r["title"], href=f"#{r['experiment']}") for r in chosen]
-        parts = (part for link in links for part in (", ", link))
-        return element("p", before, *list(parts)[1:], after) if links else None
-
-    stand_ins = [(result, data) for result in results if (data := embedded(result))]
-    missing = any(data["reason"] for _, data in stand_ins)
-    start = "Real data could not be had for: " if missing else "Embedded data were used for: "
-    stopped = [result for result in results if result["status"] == "interrupted"]
-    lines = (
-        line(
-            start,
-            [result for result, _ in stand_ins],
-            ". The lecture’s numbers are not comparable there.",
-        ),
-        line("Interrupted: ", stopped, "."),
-    )
-    content = join(*lines)
-    return element("div", content, class_="notice", role="note") if content else None
 
 
 def article(
@@ -210,12 +165,7 @@ def _history(history: Sequence[Mapping[str, Any]]) -> Html:
         text_columns=(),
         highlight=best[1] if best else None,
     )
-    return element("details", element("summary", _epochs(len(history))), content)
-
-
-def _epochs(count: int) -> str:
-    """The number of epochs in words."""
-    return f"{count} epoch{'' if count == 1 else 's'}"
+    return element("details", element("summary", epochs_text(len(history))), content)
 
 
 def _times(times: Mapping[str, float | None]) -> Html:

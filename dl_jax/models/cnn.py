@@ -3,9 +3,8 @@
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from dl_jax import ops
 from dl_jax.models.inputs import check_features, expect
-from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, MaxPool
+from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, MaxPool, conv_relu_max_pool
 
 
 class CNN(nn.Module):
@@ -39,8 +38,7 @@ class CNN(nn.Module):
             )
         x = inputs
         for features in self.features:
-            x = ops.relu(Conv(features, (3, 3), padding="VALID")(x))
-            x = MaxPool()(x)
+            x = conv_relu_max_pool(Conv(features, (3, 3), padding="VALID"), MaxPool(), x)
         x = Dropout(self.dropout_rate)(Flatten()(x), train=train)
         return Dense(self.num_classes)(x)
 

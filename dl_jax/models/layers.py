@@ -30,6 +30,22 @@ class MaxPool(nn.Module):
         return ops.max_pool(x, self.window, self.window)
 
 
+def conv_relu_max_pool(
+    conv: nn.Conv, pool: MaxPool, x: Float[Array, "n h w c"]
+) -> Float[Array, "n out_h out_w f"]:
+    """Return `pool(relu(conv(x)))`: layer by layer to initialise them, then as one operation.
+
+    Args:
+        conv: a convolution without padding, at stride 1.
+        pool: of windows of 2x2.
+        x: images or feature maps.
+    """
+    if conv.is_initializing():
+        return pool(ops.relu(conv(x)))
+    params = conv.variables["params"]
+    return ops.conv_relu_max_pool(x, params["kernel"], params["bias"])
+
+
 class Flatten(nn.Module):
     """One row an example. Slide "Convolutional vs Feed-Forward"."""
 

@@ -9,6 +9,7 @@ from dl_jax.ops.arithmetic import (
     receptive_field,
 )
 from dl_jax.ops.bag_of_words import bag_of_words, multi_hot
+from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.dropout import dropout
 from dl_jax.ops.pooling import avg_pool, max_pool
@@ -22,6 +23,7 @@ __all__ = [
     "conv_general_dilated",
     "conv_output_size",
     "conv_parameters",
+    "conv_relu_max_pool",
     "describe",
     "dropout",
     "max_pool",

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
-from dl_jax.ops.patches import Windows, is_sharded, patches
+from dl_jax.ops.bilinear import bilinear
+from dl_jax.ops.convolution_cpu import CPU, NATIVE, Convolution
+from dl_jax.ops.patches import is_sharded
 
-_NHWC = ("NHWC", "HWIO", "NHWC")
+_convolution = bilinear("convolution", default=NATIVE, cpu=CPU, example_axis=0)
 
 
 def conv_general_dilated(
@@ -33,10 +36,10 @@ def conv_general_dilated(
     with stride S, dilation D and padding P; the output size is the lecture's
     `O = (I - K + 2P) / S + 1` (slide "Output Size in Convolutional Layer").
 
-    On a CPU, XLA's gradient of a convolution by its kernel is slow, and several times slower yet
-    inside a loop. There, images (NHWC inputs, HWIO kernels, no groups, no input dilation) go
-    through one matrix product over the windows instead: the same sums in another order, equal to
-    rounding in value and gradient. Everything else, and every other device, takes the native path.
+    On a CPU, XLA's gradients of a convolution are slow, several times slower yet inside a loop.
+    There, images without groups and input dilation go through products of their own instead
+    (`ops.convolution_cpu`), in value and in every derivative: the same sums, in another order
+    where that is faster. Everything else, and every other device, takes the native path.
 
     Args:
         lhs: the inputs, `[n, h, w, c]` under the dimension numbers of a Flax `nn.Conv`.
@@ -74,37 +77,41 @@ def conv_general_dilated(
 
     output = jax.eval_shape(native, lhs, rhs)  # also raises lax's own errors
     layout = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
-    plain = (
+    ours = (
         lhs.ndim == 4
-        and layout == lax.conv_dimension_numbers(lhs.shape, rhs.shape, _NHWC)
         and feature_group_count == batch_group_count == 1
         and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
+        and lhs.dtype == rhs.dtype == output.dtype
         and jnp.issubdtype(lhs.dtype, jnp.floating)
         and min(lhs.size, rhs.size, output.size) > 0
         and not is_sharded(lhs, rhs)
     )
-    if not plain:
+    if not ours:
         return native(lhs, rhs)
 
-    size = (rhs.shape[0], rhs.shape[1])
+    x, w = (
+        _ordered(lhs, layout.lhs_spec, (0, 2, 3, 1)),
+        _ordered(rhs, layout.rhs_spec, (2, 3, 1, 0)),
+    )
     strides = (window_strides[0], window_strides[1])
     dilation = (1, 1) if rhs_dilation is None else (rhs_dilation[0], rhs_dilation[1])
-    extent = [d * (k - 1) + 1 for d, k in zip(dilation, size, strict=True)]
+    extent = [d * (k - 1) + 1 for d, k in zip(dilation, w.shape[:2], strict=True)]
     if isinstance(padding, str):
-        padding = lax.padtype_to_pads(lhs.shape[1:3], extent, strides, padding)
-    margins = ((0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0))
+        padding = lax.padtype_to_pads(x.shape[1:3], extent, strides, padding)
+    (top, bottom), (left, right) = padding
+    how = Convolution(
+        image=(x.shape[1], x.shape[2]),
+        kernel=(w.shape[0], w.shape[1]),
+        strides=strides,
+        padding=((top, bottom), (left, right)),
+        dilation=dilation,
+        precision=precision,
+    )
+    y = _convolution(x, w, how)
+    # An axis of the output is found in NHWC, where the layout has it in N, C, H, W.
+    return y.transpose(np.argsort([layout.out_spec[i] for i in (0, 2, 3, 1)]))
 
-    def product(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
-        x = lax.pad(lhs, jnp.zeros((), lhs.dtype), margins)  # margins may be negative: cropped
-        rows = patches(x, Windows((x.shape[1], x.shape[2]), size, strides, dilation))
-        y = jnp.matmul(
-            rows.reshape(-1, size[0] * size[1] * x.shape[-1]),
-            rhs.reshape(-1, rhs.shape[-1]),
-            precision=precision,
-            preferred_element_type=preferred_element_type,
-        )
-        return y.reshape(output.shape)
 
-    # Rematerialised, so that no platform stores the windows that only the CPU's gradient wants.
-    product = jax.checkpoint(product, prevent_cse=False)
-    return lax.platform_dependent(lhs, rhs, cpu=product, default=native)
+def _ordered(a: jax.Array, spec: Sequence[int], order: Sequence[int]) -> jax.Array:
+    """Bring the axes, named by `spec` in lax's order, into another order of these."""
+    return a.transpose([spec[i] for i in order])

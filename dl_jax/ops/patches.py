@@ -17,6 +17,8 @@ from jax.extend import core
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Num
 
+_FEW_CHANNELS, _MANY_TAPS = 8, 49
+
 
 class Windows(NamedTuple):
     """Which pixels each window covers.
@@ -69,10 +71,15 @@ def _gather_rows(x: jax.Array, *, windows: Windows) -> jax.Array:
     if _are_tiles(windows):
         tiles = x[:, : oh * kh, : ow * kw].reshape(len(x), oh, kh, ow, kw, x.shape[-1])
         return tiles.swapaxes(2, 3)
+    n, c = x.shape[0], x.shape[-1]
+    if c < _FEW_CHANNELS and kh * kw >= _MANY_TAPS:  # rows too short to be found one by one
+        ends = [(i * dh, i * dh + sh * (oh - 1) + 1) for i in range(kh)]
+        sides = [(j * dw, j * dw + sw * (ow - 1) + 1) for j in range(kw)]
+        taps = [x[:, top:bottom:sh, left:right:sw] for top, bottom in ends for left, right in sides]
+        return jnp.concatenate(taps, axis=-1).reshape(n, oh, ow, kh, kw, c)
     rows = np.arange(oh)[:, None] * sh + np.arange(kh)[None, :] * dh
     columns = np.arange(ow)[:, None] * sw + np.arange(kw)[None, :] * dw
     index = rows[:, None, :, None] * w + columns[None, :, None, :]
-    n, c = x.shape[0], x.shape[-1]
     return x.reshape(n, h * w, c)[:, index.reshape(-1)].reshape(n, oh, ow, kh, kw, c)
 
 

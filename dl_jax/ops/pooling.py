@@ -1,6 +1,7 @@
 """Pooling: the largest or the mean value of each window."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from dl_jax.ops.patches import is_sharded
+
+Pads = tuple[tuple[int, int], ...]
+_MOST_TAPS = 16  # in larger windows XLA's loops are the faster ones
 
 
 def max_pool(
@@ -37,10 +41,10 @@ def max_pool(
     def native(x: jax.Array) -> jax.Array:
         return lax.reduce_window(x, -np.inf, lax.max, window, steps, pads)
 
-    if window == steps and not np.any(pads) and not is_sharded(inputs):
-        tiled = jax.checkpoint(lambda x: _max_of_tiles(x, window), prevent_cse=False)
-        return lax.platform_dependent(inputs, cpu=tiled, default=native)
-    return native(inputs)
+    def by_taps(x: jax.Array) -> jax.Array:
+        return _largest(x, lambda x, outside: _taps(x, outside, window, steps, pads))
+
+    return _on_cpu(by_taps, native, window, inputs)
 
 
 def avg_pool(
@@ -64,10 +68,14 @@ def avg_pool(
         ValueError: if inputs, window and padding are not those of images.
     """
     window, steps, pads = _geometry(inputs, window_shape, strides, padding)
-    return lax.reduce_window(inputs, 0.0, lax.add, window, steps, pads) / np.prod(window)
 
+    def native(x: jax.Array) -> jax.Array:
+        return lax.reduce_window(x, 0.0, lax.add, window, steps, pads) / np.prod(window)
 
-Pads = tuple[tuple[int, int], ...]
+    def by_taps(x: jax.Array) -> jax.Array:
+        return functools.reduce(jnp.add, _taps(x, 0.0, window, steps, pads)) / np.prod(window)
+
+    return _on_cpu(by_taps, native, window, inputs)
 
 
 def _geometry(
@@ -90,30 +98,43 @@ def _geometry(
     return window, steps, ((0, 0), (top, bottom), (left, right), (0, 0))
 
 
-def _max_of_tiles(x: jax.Array, window: tuple[int, ...]) -> jax.Array:
-    """Pool windows that touch but do not overlap; its derivative compares instead of scattering.
+def _on_cpu(
+    by_taps: Callable[[jax.Array], jax.Array],
+    native: Callable[[jax.Array], jax.Array],
+    window: tuple[int, ...],
+    inputs: jax.Array,
+) -> jax.Array:
+    """Small windows tap by tap on a CPU, where XLA's loops over windows and back are slow."""
+    if np.prod(window) > _MOST_TAPS or is_sharded(inputs):
+        return native(inputs)
+    by_taps = jax.checkpoint(by_taps, prevent_cse=False)
+    return lax.platform_dependent(inputs, cpu=by_taps, default=native)
 
-    XLA's own derivative, `select_and_scatter`, is the slowest part of a small network on a CPU.
-    """
-    _, kh, kw, _ = window
-    n, h, w, c = x.shape
-    oh, ow = h // kh, w // kw
 
-    def tiles(a: jax.Array) -> jax.Array:
-        return a[:, : oh * kh, : ow * kw].reshape(n, oh, kh, ow, kw, c)
+def _taps(
+    x: jax.Array, outside: float, window: tuple[int, ...], steps: tuple[int, ...], pads: Pads
+) -> list[jax.Array]:
+    """The values of all windows at the same place, for each place in row-major order."""
+    x = lax.pad(x, jnp.asarray(outside, x.dtype), [(low, high, 0) for low, high in pads])
+    sizes = ((i - k) // s + 1 for i, k, s in zip(x.shape, window, steps, strict=True))
+    spans = [s * (size - 1) + 1 for s, size in zip(steps, sizes, strict=True)]
+    places = np.ndindex(*window)
+    return [lax.slice(x, p, [a + b for a, b in zip(p, spans, strict=True)], steps) for p in places]
 
-    @jax.custom_jvp
-    def pool(x: jax.Array) -> jax.Array:
-        return lax.reduce_window(x, -np.inf, lax.max, window, window, "VALID")
 
-    @pool.defjvp
-    def derivative(primals, tangents):
-        y = pool(*primals)
-        x = tiles(*primals)
-        largest = (x == y[:, :, None, :, None]) | jnp.isnan(x)  # NaN is larger than all
-        order = jnp.arange(kh * kw, dtype=jnp.uint8 if kh * kw < 256 else jnp.int32)
-        order = order.reshape(1, 1, kh, 1, kw, 1)
-        first = jnp.where(largest, order, kh * kw).min((2, 4), keepdims=True)
-        return y, jnp.where(order == first, tiles(*tangents), 0).sum((2, 4))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest(x: jax.Array, taps: Callable[[jax.Array, float], list[jax.Array]]) -> jax.Array:
+    """The largest of the taps; its derivative compares, where XLA's searches and scatters."""
+    return functools.reduce(jnp.maximum, taps(x, -np.inf))
 
-    return pool(x)
+
+@_largest.defjvp
+def _largest_jvp(taps, primals, tangents):
+    y = _largest(*primals, taps)
+    values, d_values = taps(*primals, -np.inf), taps(*tangents, 0.0)
+    first = jnp.full(y.shape, len(values), jnp.uint8)
+    for i in reversed(range(len(values))):  # NaN is larger than all
+        first = jnp.where((values[i] == y) | jnp.isnan(values[i]), jnp.uint8(i), first)
+    return y, functools.reduce(
+        jnp.add, (jnp.where(first == i, d, 0) for i, d in enumerate(d_values))
+    )

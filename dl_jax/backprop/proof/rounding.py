@@ -15,7 +15,7 @@ MOVES = {
 }  # fmt: skip
 """Operations that do not round: they move values, choose among them, or change a sign."""
 SUMS = {
-    "add_any", "conv_general_dilated", "cumsum", "dot_general", "fold", "reduce_sum",
+    "add_any", "conv_general_dilated", "convolution", "cumsum", "dot_general", "fold", "reduce_sum",
     "reduce_window_sum", "scatter-add",
 }  # fmt: skip
 """Sums of their operands or of products of them, in whatever order."""

@@ -1,0 +1,110 @@
+"""Convolution, ReLU and max pooling as one operation."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from dl_jax.ops.activations import relu
+from dl_jax.ops.bilinear import Products, bilinear
+from dl_jax.ops.convolution import conv_general_dilated
+from dl_jax.ops.patches import is_sharded
+from dl_jax.ops.pooling import max_pool
+from dl_jax.ops.tile_pixels import PIXELS
+from dl_jax.ops.tiles import Tiles
+from dl_jax.ops.winograd import WINOGRAD
+
+_FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
+_FEW_PIXELS = 64  # under a tile, all channels together: too few for Winograd's sums to pay
+
+
+def conv_relu_max_pool(
+    inputs: Float[Array, "n h w c"],
+    kernel: Float[Array, "k_h k_w c f"],
+    bias: Float[Array, " f"],
+) -> Float[Array, "n out_h out_w f"]:
+    """Return `max_pool(relu(conv(inputs, kernel) + bias))`, without padding, in tiles of 2x2.
+
+        y[n, i, j, f] = relu(b[f] + max_{a, b in 0..1} z[n, 2i + a, 2j + b, f])
+        z[n, i, j, f] = sum_{u, v, c} x[n, i + u, j + v, c] w[u, v, c, f]
+
+    Adding the bias and ReLU keep the order of numbers, so that the largest may be found first. On
+    a CPU the outputs of the convolution are computed as the four places of each tile
+    (`ops.tiles`), in float32 and for kernels three wide by Winograd's algorithm (`ops.winograd`),
+    and those that no tile covers are left out. Elsewhere, and for few examples, it is the three
+    operations one after the other.
+
+    Where values of a tile are equally large the first of them gets the gradient; the order in
+    which sums are rounded may decide which those are. Slides "Convolution Kernel and Bias",
+    "Restricted linear unit", "Pooling".
+
+    Args:
+        inputs: images or feature maps.
+        kernel: the kernels.
+        bias: one for each kernel.
+
+    Raises:
+        ValueError: unless the shapes fit each other and at least one tile fits into the image.
+    """
+    if inputs.ndim != 4 or kernel.ndim != 4 or bias.shape != kernel.shape[3:]:
+        raise ValueError(
+            "conv_relu_max_pool: expected inputs [n, h, w, c], a kernel [k_h, k_w, c, f] and a "
+            f"bias [f], got {inputs.shape}, {kernel.shape} and {bias.shape}"
+        )
+    (_, *image, _), (*size, _, _) = inputs.shape, kernel.shape
+    tiles = Tiles((image[0], image[1]), (size[0], size[1]))
+    if min(tiles.output) < 1:
+        raise ValueError(
+            f"conv_relu_max_pool: expected images of at least {size[0] + 1}x{size[1] + 1} for a "
+            f"kernel {size[0]}x{size[1]} and a tile of 2x2, got {image[0]}x{image[1]}"
+        )
+
+    def one_by_one(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
+        layout = ("NHWC", "HWIO", "NHWC")
+        z = conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=layout)
+        return max_pool(relu(z + b[None, None, None, :]), (2, 2), (2, 2))
+
+    def by_tiles(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
+        q = _conv_tiles(x.transpose(3, 1, 2, 0), w, tiles)
+        return relu(_largest(q) + b[:, None, None, None]).transpose(3, 1, 2, 0)
+
+    alike = inputs.dtype == kernel.dtype == bias.dtype and inputs.dtype in (
+        jnp.float32,
+        jnp.float64,
+    )
+    if not alike or len(inputs) < _FEW_EXAMPLES or is_sharded(inputs, kernel, bias):
+        return one_by_one(inputs, kernel, bias)
+    # Rematerialised, so that an accelerator does not store what the CPU's gradient wants.
+    by_tiles = jax.checkpoint(by_tiles, prevent_cse=False)
+    return lax.platform_dependent(inputs, kernel, bias, cpu=by_tiles, default=one_by_one)
+
+
+def _products(channels: int, dtype: jnp.dtype, tiles: Tiles) -> Products:
+    height, width = tiles.kernel
+    pixels = channels * (height + 1) * (width + 1)
+    return WINOGRAD if width == 3 and dtype == jnp.float32 and pixels > _FEW_PIXELS else PIXELS
+
+
+_CHOSEN = Products(
+    lambda x, w, tiles: _products(x.shape[0], x.dtype, tiles).forward(x, w, tiles),
+    lambda q, w, tiles: _products(w.shape[2], q.dtype, tiles).by_x(q, w, tiles),
+    lambda x, q, tiles: _products(x.shape[0], x.dtype, tiles).by_w(x, q, tiles),
+)
+_conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=-1)
+
+
+@jax.custom_jvp
+def _largest(q: jax.Array) -> jax.Array:
+    """The largest of the four places of each tile."""
+    return jnp.maximum(jnp.maximum(q[0], q[1]), jnp.maximum(q[2], q[3]))
+
+
+@_largest.defjvp
+def _largest_jvp(primals, tangents):
+    (q,), (d_q,) = primals, tangents
+    y = _largest(q)
+    place = jnp.uint8(3)
+    for i in (2, 1, 0):
+        place = jnp.where((q[i] == y) | jnp.isnan(q[i]), jnp.uint8(i), place)
+    is_first = place[None] == jnp.arange(4, dtype=jnp.uint8).reshape(4, 1, 1, 1, 1)
+    return y, jnp.where(is_first, d_q, 0).sum(0)

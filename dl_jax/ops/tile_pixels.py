@@ -1,0 +1,71 @@
+"""The tiles of a convolution as one matrix product with the pixels under each.
+
+Under a tile lie `(K_h + 1) (K_w + 1)` pixels. The kernel stands four times in the matrix, once for
+each place in the tile, with zeros around it: some products more than there need be, and far fewer
+copies of the pixels than there are windows.
+"""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from dl_jax.ops.bilinear import Products
+from dl_jax.ops.tiles import Tiles, interleaved, shifted
+
+_PLACES = tuple(product(range(2), range(2)))
+
+
+def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
+    q = _spread(w).T @ _pixels(x, tiles)
+    return q.reshape(4, w.shape[3], *tiles.output, x.shape[3])
+
+
+def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:
+    (height, width), features = tiles.kernel, q.shape[1]
+    d = lax.dot_general(_pixels(x, tiles), q.reshape(4 * features, -1), (((1,), (1,)), ((), ())))
+    d = d.reshape(height + 1, width + 1, x.shape[0], 4, features)
+    places = (d[a : a + height, b : b + width, :, 2 * a + b] for a, b in _PLACES)
+    return sum(places, start=jnp.zeros((), d.dtype))
+
+
+def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
+    (height, width), (_, features, *output, n) = tiles.kernel, q.shape
+    pixels = _spread(w) @ q.reshape(4 * features, -1)
+    pixels = pixels.reshape(height + 1, width + 1, w.shape[2], *output, n)
+    rows, columns = output[0] + (height + 1) // 2, output[1] + (width + 1) // 2
+
+    def every_second(a: int, b: int) -> jax.Array:
+        """The pixels (2i + a, 2j + b): each lies under several tiles."""
+        under = product(range(a, height + 1, 2), range(b, width + 1, 2))
+        parts = (
+            shifted(shifted(pixels[u, v], v // 2, columns, 2), u // 2, rows, 1) for u, v in under
+        )
+        return sum(parts, start=jnp.zeros((), q.dtype))
+
+    even, odd = (
+        interleaved(every_second(a, 0), every_second(a, 1), tiles.image[1], 2) for a in range(2)
+    )
+    return interleaved(even, odd, tiles.image[0], 1)
+
+
+def _pixels(x: jax.Array, tiles: Tiles) -> jax.Array:
+    """The pixels under each tile, `[(K_h + 1) (K_w + 1) c, tiles n]`."""
+    (height, width), (c, _, _, n) = tiles.output, x.shape
+    places = product(range(tiles.kernel[0] + 1), range(tiles.kernel[1] + 1))
+    cut = (
+        lax.slice(x, (0, u, v, 0), (c, u + 2 * height - 1, v + 2 * width - 1, n), (1, 2, 2, 1))
+        for u, v in places
+    )
+    return jnp.concatenate(list(cut)).reshape(-1, height * width * n)
+
+
+def _spread(w: jax.Array) -> jax.Array:
+    """The kernel at each place of a tile, `[(K_h + 1) (K_w + 1) c, 4 features]`."""
+    placed = [jnp.pad(w, ((a, 1 - a), (b, 1 - b), (0, 0), (0, 0))) for a, b in _PLACES]
+    return jnp.concatenate(placed, axis=3).reshape(-1, 4 * w.shape[3])
+
+
+PIXELS = Products(_forward, _by_x, _by_w)
+"""The tiles and their gradients, from the pixels as they are."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from dl_jax import data, report
 from dl_jax.train import Examples
@@ -57,6 +58,7 @@ def examples(split: data.Split) -> Examples:
     inputs = split.inputs
     if isinstance(inputs, data.Tokens):
         inputs = data.distinct(inputs)
+        inputs = np.pad(inputs, ((0, 0), (0, -inputs.shape[1] % 32)))  # whole rows for ops.bag_of_words
     return Examples(jnp.asarray(inputs), jnp.asarray(split.targets))
 
 

@@ -38,7 +38,7 @@ def bilinear(
     name: str,
     default: Products,
     cpu: Products,
-    example_axis: Literal[0, -1],
+    example_axis: Literal[0, -1] | None,
 ) -> Product:
     """Return `(x, w, geometry) -> y` as a primitive, which lowers to one of two algorithms.
 
@@ -47,7 +47,7 @@ def bilinear(
         default: the products on GPU, TPU and whatever else.
         cpu: the same on a CPU.
         example_axis: the axis of x and of y over which examples are independent: a batch of x
-            alone becomes more of them.
+            alone becomes more of them; None if there is no such axis.
     """
     forward, by_x, by_w = (
         _primitive(f"{name}{suffix}", *pair)

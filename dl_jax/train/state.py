@@ -82,6 +82,4 @@ def as_model_inputs(inputs: Shaped[Array | np.ndarray, "n ..."]) -> Num[Array, "
     """Bring uint8 images to float32 in 0..1, as the slide does; leave everything else as it is."""
     if inputs.dtype == jnp.uint8:
         return jnp.asarray(inputs, jnp.float32) / 255
-    if jnp.issubdtype(inputs.dtype, jnp.unsignedinteger):
-        return jnp.asarray(inputs, jnp.int32)
     return jnp.asarray(inputs)

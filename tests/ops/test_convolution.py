@@ -11,6 +11,7 @@ from jax import lax
 from dl_jax.ops import conv_general_dilated
 
 NHWC = ("NHWC", "HWIO", "NHWC")
+LAYOUTS = [NHWC, ("NCHW", "OIHW", "NCHW"), ("HWNC", "OHWI", "NHWC")]
 
 
 def test_the_slides_image_and_kernel():
@@ -27,40 +28,78 @@ def test_the_slides_image_and_kernel():
 
 @st.composite
 def convolutions(draw):
-    """Shapes and settings of a convolution whose output is not empty."""
+    """Shapes and arguments of a convolution whose output is not empty."""
     sides = st.integers(1, 3)
     kernel = draw(st.tuples(sides, sides))
-    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    dilations = st.tuples(st.integers(1, 2), st.integers(1, 2))
+    dilation, spread = draw(dilations), draw(st.sampled_from([(1, 1), (1, 1), (2, 1)]))
     extent = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    image = [e + draw(st.integers(0, 5)) for e in extent]
-    pads = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    image = [e + 1 + draw(st.integers(0, 5)) for e in extent]
+    pads = st.tuples(st.integers(-1, 2), st.integers(0, 2))
     padding = draw(st.sampled_from(["SAME", "VALID"]) | st.tuples(pads, pads))
+    if spread != (1, 1) and isinstance(padding, str):
+        padding = ((0, 1), (1, 0))  # lax wants numbers there
     strides = draw(st.tuples(sides, sides))
-    n, c, f = (draw(st.integers(1, 3)) for _ in range(3))
-    return (n, *image, c), (*kernel, c, f), strides, padding, dilation
+    # 40 channels are enough for a product over the windows, 3 are not.
+    n, c, f = draw(st.integers(1, 3)), draw(st.sampled_from([1, 3, 40])), draw(st.integers(1, 3))
+    groups = draw(st.sampled_from([1, 1, 1, c]))
+    layout = draw(st.sampled_from(LAYOUTS))
+    arguments = {
+        "window_strides": strides,
+        "padding": padding,
+        "lhs_dilation": spread,
+        "rhs_dilation": dilation,
+        "dimension_numbers": layout,
+        "feature_group_count": groups,
+    }
+    x = {"N": n, "H": image[0], "W": image[1], "C": c}
+    w = {"H": kernel[0], "W": kernel[1], "I": c // groups, "O": f * groups}
+    return [x[axis] for axis in layout[0]], [w[axis] for axis in layout[1]], arguments
 
 
-@settings(max_examples=20, deadline=None)
-@given(convolutions(), st.integers(0, 2**31 - 1))
-def test_equals_lax_in_value_and_gradients(case, seed):
-    image, kernel, strides, padding, dilation = case
+# Each value is a sum of at most so many products: taps and channels, or positions and examples.
+LONGEST_SUM = max(3 * 3 * 40, 3 * 14 * 14)
+
+
+@settings(max_examples=40, deadline=None)
+@given(convolutions(), st.integers(0, 2**31 - 1), st.sampled_from(["float32", "float64"]))
+def test_equals_lax_in_value_and_gradients(case, seed, dtype):
+    x_shape, w_shape, arguments = case
     rng = np.random.default_rng(seed)
-    x = jnp.asarray(rng.standard_normal(image), jnp.float32)
-    w = jnp.asarray(rng.standard_normal(kernel), jnp.float32)
+    with jax.enable_x64(dtype == "float64"):
+        x = jnp.asarray(rng.uniform(-1, 1, x_shape), dtype)
+        w = jnp.asarray(rng.uniform(-1, 1, w_shape), dtype)
 
-    def energy(convolve):
-        def f(x, w):
-            return convolve(x, w, strides, padding, rhs_dilation=dilation, dimension_numbers=NHWC)
+        def energy(convolve):
+            y, pull_back = jax.vjp(lambda x, w: convolve(x, w, **arguments), x, w)
+            return y, *pull_back(jnp.cos(y))
 
+        both = zip(energy(conv_general_dilated), energy(lax.conv_general_dilated), strict=True)
+        for ours, lax_s in both:
+            assert ours.dtype == lax_s.dtype
+            # Terms of at most 1, added in two orders.
+            tolerance = 2 * LONGEST_SUM * float(jnp.finfo(dtype).eps)
+            np.testing.assert_allclose(ours, lax_s, rtol=0, atol=tolerance * np.sqrt(LONGEST_SUM))
+
+
+@pytest.mark.parametrize("narrow", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("channels", [3, 40])
+def test_narrow_numbers_equal_lax_to_their_last_digit(narrow, channels, key):
+    x = jax.random.normal(key, (4, 7, 7, channels), narrow)
+    w = jax.random.normal(key, (3, 3, channels, 5), narrow)
+
+    def energy(convolve, x, w):
+        f = lambda x, w: convolve(x, w, (2, 1), "SAME", dimension_numbers=NHWC)  # noqa: E731
         y, pull_back = jax.vjp(f, x, w)
-        return y, *pull_back(jnp.cos(y))
+        return y, *pull_back(y)
 
-    for ours, lax_s in zip(
-        energy(conv_general_dilated), energy(lax.conv_general_dilated), strict=True
-    ):
-        # Each value is a sum of at most 3 * 10 * 10 * 3 products of order 1.
-        tolerance = 900 * float(np.finfo(np.float32).eps)
-        np.testing.assert_allclose(ours, lax_s, rtol=tolerance, atol=tolerance)
+    wide = energy(lax.conv_general_dilated, x.astype(jnp.float32), w.astype(jnp.float32))
+    for ours, exact in zip(energy(conv_general_dilated, x, w), wide, strict=True):
+        assert ours.dtype == narrow
+        # Sums in float32; what is rounded is y, then each gradient by it, by half a unit each.
+        scale = float(jnp.abs(exact).max())
+        unit = float(jnp.finfo(narrow).eps)
+        np.testing.assert_allclose(ours.astype(jnp.float32), exact, atol=2 * unit * scale)
 
 
 @pytest.fixture
@@ -106,24 +145,6 @@ def test_under_vmap_scan_and_jit(small):
 
     for ours, lax_s in zip(*_both(lambda c: jax.jit(lambda: together(c))()), strict=True):
         np.testing.assert_allclose(ours, lax_s, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"feature_group_count": 2, "dimension_numbers": NHWC},
-        {"padding": ((1, 1), (1, 1)), "lhs_dilation": (2, 2), "dimension_numbers": NHWC},
-        {"dimension_numbers": ("NCHW", "OIHW", "NCHW")},
-    ],
-)
-def test_other_arguments_are_lax_s(settings, key):
-    nchw = settings["dimension_numbers"][0] == "NCHW"
-    x = jax.random.normal(key, (2, 4, 6, 6) if nchw else (2, 6, 6, 4))
-    groups = settings.get("feature_group_count", 1)
-    w = jax.random.normal(key, (4, 4, 3, 3) if nchw else (3, 3, 4 // groups, 4))
-    settings = {"padding": "SAME"} | settings
-    ours = conv_general_dilated(x, w, (1, 1), **settings)
-    assert jnp.array_equal(ours, lax.conv_general_dilated(x, w, (1, 1), **settings))
 
 
 def test_bfloat16_with_float32_sums(key):
@@ -183,6 +204,26 @@ def test_the_input_gradient_of_narrow_numbers_adds_up_in_float32(dtype):
     (dx,) = pull_back(jnp.ones((1, 6, 6, 1), dtype))
     # An inner pixel is under all 25 taps; each partial sum in the narrow type would be rounded.
     assert float(dx[0, 2, 2, 0]) == float(jnp.asarray(25 * (1 + 2**-7), dtype))
+
+
+@pytest.mark.parametrize("images", [1, 7, 64])
+def test_windows_in_blocks_of_rows_or_of_images(images, key, monkeypatch):
+    monkeypatch.setattr("dl_jax.ops.window_blocks._BLOCK_BYTES", 50_000)
+    x = jax.random.normal(key, (images, 11, 9, 32))  # an image has 4 * 11 * 9 * 9 * 32 = 114,048
+    w = jax.random.normal(key, (3, 3, 32, 4))
+
+    def energy(convolve):
+        def f(x, w):
+            return convolve(x, w, (2, 1), ((1, 2), (0, 1)), dimension_numbers=NHWC)
+
+        y, pull_back = jax.vjp(f, x, w)
+        return y, *pull_back(y)
+
+    for ours, lax_s in zip(
+        *map(energy, (conv_general_dilated, lax.conv_general_dilated)), strict=True
+    ):
+        scale = float(jnp.abs(lax_s).max())
+        np.testing.assert_allclose(ours, lax_s, atol=scale * 2**-23 * images * 11 * 9 * 32)
 
 
 def test_empty_channels_are_zeros():

@@ -1,0 +1,140 @@
+"""Convolution, ReLU and pooling as one are the three one after the other, faster."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from jax import lax
+
+from dl_jax.ops import conv_relu_max_pool, relu
+
+SHAPES = [  # image, kernel: few channels and many, even sides and odd, three wide and not
+    ((28, 28, 1), (3, 3, 1, 8)),
+    ((13, 13, 32), (3, 3, 32, 16)),
+    ((9, 12, 6), (5, 5, 6, 3)),
+    ((8, 7, 20), (2, 3, 20, 4)),
+    ((7, 8, 20), (4, 2, 20, 4)),
+    ((4, 5, 30), (3, 3, 30, 2)),
+    ((6, 6, 3), (1, 1, 3, 5)),
+]
+
+
+def one_by_one(x, w, b):
+    z = lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return nn.max_pool(relu(z + b[None, None, None, :]), (2, 2), (2, 2))
+
+
+def inputs(image, kernel, n=17, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = ((n, *image), kernel, kernel[3:])
+    return [jnp.asarray(rng.uniform(-1, 1, shape), dtype) for shape in shapes]
+
+
+def gradients(f):
+    def energy(x, w, b):
+        y = f(x, w, b)
+        return jnp.sum(jnp.sin(y)), y
+
+    return jax.jit(jax.grad(energy, (0, 1, 2), has_aux=True))
+
+
+@pytest.mark.parametrize(("image", "kernel"), SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equals_the_three_one_by_one(image, kernel, dtype):
+    with jax.enable_x64(True):
+        exact = inputs(image, kernel)
+        ours, y = gradients(conv_relu_max_pool)(*(a.astype(dtype) for a in exact))
+        theirs, expected = gradients(one_by_one)(*exact)
+        assert y.dtype == dtype
+        # A sum of L products of numbers up to 1, whose rounding Winograd's sums at most treble:
+        # four pixels and three halved taps where there were two products.
+        unit, longest = (
+            float(jnp.finfo(dtype).eps),
+            max(np.prod(kernel[:3]), 17 * image[0] * image[1]),
+        )
+        for got, wanted in zip((y, *ours), (expected, *theirs), strict=True):
+            np.testing.assert_allclose(got, wanted, atol=3 * longest * unit, rtol=0)
+
+
+def test_winograd_rounds_no_more_than_three_times_as_much_as_the_windows():
+    with jax.enable_x64(True):
+        exact = inputs((13, 13, 32), (3, 3, 32, 64), n=64)
+        x, w, b = (a.astype(jnp.float32) for a in exact)
+        expected = one_by_one(*(a.astype(jnp.float64) for a in (x, w, b)))
+        by_tiles, by_windows = (
+            float(jnp.sqrt(jnp.mean((f(x, w, b) - expected) ** 2)))
+            for f in (jax.jit(conv_relu_max_pool), one_by_one)
+        )
+    assert 0 < by_tiles < 3 * by_windows
+
+
+@pytest.fixture
+def small():
+    return inputs((6, 7, 2), (3, 3, 2, 3), n=16, dtype="float32")
+
+
+def test_forward_mode_and_second_derivatives(small):
+    def hessian_vector(f):
+        grad = jax.grad(lambda x, w, b: jnp.sum(jnp.sin(f(x, w, b))), (0, 1, 2))
+        return jax.jvp(grad, small, [jnp.cos(a) for a in small])[1]
+
+    for ours, theirs in zip(*map(hessian_vector, (conv_relu_max_pool, one_by_one)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("axes", [(0, None, None), (0, 0, 0), (None, 0, 0)])
+def test_under_vmap_scan_and_jit(axes, small):
+    stacked = [
+        jnp.stack([a, 2 * a]) if axis == 0 else a for a, axis in zip(small, axes, strict=True)
+    ]
+
+    def together(f):
+        mapped = jax.vmap(gradients(f), axes)(*stacked)
+        _, scanned = lax.scan(lambda c, x: (c, f(x, *small[1:])), 0, jnp.stack([small[0]] * 2))
+        return mapped, scanned
+
+    ours, theirs = (jax.jit(lambda f=f: together(f))() for f in (conv_relu_max_pool, one_by_one))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), ours, theirs)
+
+
+def test_the_first_of_equal_values_gets_the_gradient():
+    x, w, b = jnp.ones((16, 2, 2, 1)), jnp.ones((1, 1, 1, 1)), jnp.zeros(1)
+    d_x = jax.grad(lambda x: conv_relu_max_pool(x, w, b).sum())(x)
+    assert d_x[0, :, :, 0].tolist() == [[1, 0], [0, 0]]
+
+
+def test_a_neuron_that_is_off_learns_nothing(small):
+    x, w, _ = small
+    ours, y = gradients(conv_relu_max_pool)(x, w, jnp.full(3, -1000.0))
+    assert not y.any()
+    assert all(not d.any() for d in ours)
+
+
+def test_what_is_no_number_passes_on(small):
+    x, w, b = small
+    y = conv_relu_max_pool(x.at[0, 0, 0, 0].set(jnp.nan), w, b)
+    assert jnp.isnan(y[0, 0, 0]).all()
+    assert not jnp.isnan(y[1:]).any()
+
+
+def test_lowers_to_the_three_operations_on_an_accelerator(small):
+    program = gradients(conv_relu_max_pool).trace(*small)
+    text = {p: program.lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "cuda", "tpu")}
+    assert "stablehlo.convolution" not in text["cpu"]
+    for platform in ("cuda", "tpu"):
+        assert "reduce_window" in text[platform]
+        assert "dot_general" not in text[platform]
+
+
+def test_a_few_examples_are_taken_one_operation_after_the_other(small):
+    x, w, b = small
+    np.testing.assert_array_equal(conv_relu_max_pool(x[:3], w, b), one_by_one(x[:3], w, b))
+
+
+def test_an_image_too_small_for_a_tile(small):
+    x, w, b = small
+    with pytest.raises(
+        ValueError, match="at least 4x4 for a kernel 3x3 and a tile of 2x2, got 3x7"
+    ):
+        conv_relu_max_pool(x[:, :3], w, b)

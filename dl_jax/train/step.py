@@ -99,13 +99,16 @@ def predict(
         assert isinstance(output, jax.Array)
         return output
 
-    whole = len(inputs) // batch_size * batch_size
-    if whole == 0:
+    size = len(inputs)
+    if size <= batch_size:
         return logits(inputs)
-    batches = inputs[:whole].reshape(-1, batch_size, *inputs.shape[1:])
-    first = lax.map(logits, batches)
-    first = first.reshape(-1, *first.shape[2:])
-    return jnp.concatenate([first, logits(inputs[whole:])]) if whole < len(inputs) else first
+    # The last batch begins early enough to be whole: one shape is one compilation.
+    starts = jnp.minimum(jnp.arange(0, size, batch_size), size - batch_size)
+    batches = lax.map(
+        lambda start: logits(lax.dynamic_slice_in_dim(inputs, start, batch_size)), starts
+    )
+    first = batches[:-1].reshape(-1, *batches.shape[2:])
+    return jnp.concatenate([first, batches[-1, len(first) - size :]])
 
 
 @partial(jax.jit, static_argnames=("model", "objective"))

@@ -1,7 +1,7 @@
 """A lecture on deep learning as pure JAX functions.
 
-The parts are `ops`, `losses`, `models`, `backprop`, `train`, `data` and `report`; each is imported
-when it is first used, so that importing the package costs nothing.
+The parts are `ops`, `losses`, `models`, `backprop`, `train`, `bench`, `data` and `report`; each is
+imported when it is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -9,10 +9,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dl_jax import backprop, data, losses, models, ops, report, train
+    from dl_jax import backprop, bench, data, losses, models, ops, report, train
 
 __version__ = version("dl-jax")
-__all__ = ["backprop", "data", "losses", "models", "ops", "report", "train"]
+__all__ = ["backprop", "bench", "data", "losses", "models", "ops", "report", "train"]
 
 
 def __getattr__(name: str):

@@ -1,10 +1,11 @@
-"""The command line: `dl-jax data`, `dl-jax summary` and `dl-jax gradcheck`."""
+"""The command line: `dl-jax data | summary | gradcheck | bench | compare`."""
 
 import argparse
 import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     gradcheck.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
     gradcheck.set_defaults(run=_gradcheck)
+
+    _add_bench(commands)
+    _add_compare(commands)
 
     options = parser.parse_args(arguments)
     try:
@@ -115,6 +119,72 @@ def _list(shape: Sequence[int]) -> str:
 
 def _gradcheck(options: argparse.Namespace) -> int:
     from dl_jax.gradcheck.command import run
+
+    return run(options)
+
+
+def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    bench = commands.add_parser(
+        "bench",
+        help="measure what training costs, and what of the device it uses",
+        description="Measure each workload in each variant on each device: the stages from tracing "
+        "to the first run, dispatch, the steady step, and FLOP/s and bytes/s beside what the "
+        "device reaches in a large matrix product and a large copy. Precision is that of "
+        "parameters and inputs: both are cast, and nothing is kept in float32 beside them. An "
+        "unknown name lists those that exist.",
+        epilog="Exit code 0: measured; 1: a row could not be; 2: bad input; 130: interrupted, with the rows it has.",
+    )
+    bench.add_argument(
+        "workloads", nargs="*", metavar="WORKLOAD", help="models; the lecture's three unless given"
+    )
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"}
+    bench.add_argument(
+        "--variant", metavar="NAME", **several,
+        help="eager, step, epoch, run, ensemble; all unless given",
+    )  # fmt: skip
+    bench.add_argument(
+        "--batch-size", type=int, metavar="N", **several,
+        help="examples a step; the lecture's unless given",
+    )  # fmt: skip
+    bench.add_argument(
+        "--precision", metavar="NAME", **several, help="float32 (the default), bfloat16, float64"
+    )
+    bench.add_argument("--image-size", type=int, metavar="N", help="height and width of the images")
+    bench.add_argument("--ensemble", type=int, metavar="N", help="members of an ensemble (4)")
+    bench.add_argument("--epochs", type=int, metavar="N", help="of a run and an ensemble (2)")
+    bench.add_argument("--repeats", type=int, metavar="N", help="samples of a step, at most (20)")
+    bench.add_argument(
+        "--device", metavar="NAME", **several,
+        help="cpu, gpu, tpu, or one of them as gpu:1; every device unless given",
+    )  # fmt: skip
+    bench.add_argument("--data", default="synthetic", metavar="KIND", help="synthetic, or real")
+    bench.add_argument("--peers", action="store_true", help="beside other frameworks, too")
+    bench.add_argument("--json", metavar="PATH", help="write the record there; - for stdout")
+    bench.add_argument("--page", metavar="FOLDER", help="write a page with plots there")
+    bench.set_defaults(run=_bench)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="benchmarks of several machines or versions side by side",
+        description="Compare benchmarks, row by row, with the first; rows that did other work are "
+        "not compared, and it is said why.",
+        epilog="Exit code 0: compared; 1: some rows did other work; 2: bad input, or all of them.",
+    )
+    compare.add_argument("files", nargs="+", metavar="JSON", help="written by dl-jax bench --json")
+    compare.add_argument("--page", metavar="FOLDER", help="write a page with a plot there")
+    compare.set_defaults(run=_compare)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from dl_jax.bench.command import run
+
+    return run(options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from dl_jax.bench.compare_command import run
 
     return run(options)
 

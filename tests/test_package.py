@@ -32,7 +32,7 @@ def test_data_and_report_need_neither_jax_nor_the_extras():
 
 def test_the_parts_of_the_package():
     assert all(getattr(dl_jax, name).__name__ == f"dl_jax.{name}" for name in dl_jax.__all__)
-    with pytest.raises(AttributeError, match="it has backprop, data, losses, models"):
+    with pytest.raises(AttributeError, match="it has backprop, bench, data, losses"):
         dl_jax.__getattr__("nothing")
 
 

@@ -27,7 +27,7 @@ def write_page(folder: Path, result: Result, pictures: Sequence[Picture] = ()) -
     Returns:
         The page's path.
     """
-    return _write(folder, result["title"], article(result, pictures))
+    return write_html(folder, result["title"], article(result, pictures))
 
 
 def write_index(
@@ -70,7 +70,7 @@ def write_index(
     machine = None
     if results and same:
         machine = element("section", element("h2", "Environment"), environment(results[0]))
-    return _write(folder, title, join(short_notice(results), header, *articles, machine))
+    return write_html(folder, title, join(short_notice(results), header, *articles, machine))
 
 
 def _summary_table(results: Sequence[Result]) -> Html:
@@ -97,8 +97,8 @@ def _summary_table(results: Sequence[Result]) -> Html:
     return table("All figures", columns, rows, text_columns=(0, 1, 3))
 
 
-def _write(folder: Path, title: str, content: Html) -> Path:
-    """The document around the content."""
+def write_html(folder: Path, title: str, content: Html) -> Path:
+    """Writes the document around the content, `index.html`, and returns its path."""
     style = resources.files("dl_jax.report").joinpath("page.css").read_text(encoding="utf-8")
     head = element(
         "head",

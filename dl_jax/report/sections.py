@@ -64,7 +64,7 @@ def article(
             "div",
             section("Times", _times(result["times"]) if result["times"] else None),
             section("Data", _data(result["data"]) if result["data"] else None),
-            section("Configuration", pairs(_flatten(result["config"]))),
+            section("Configuration", pairs(flatten(result["config"]))),
             section("Environment", environment(result)) if with_environment else None,
             class_="columns",
         ),
@@ -78,7 +78,7 @@ def article(
 
 def environment(result: Result) -> Html:
     """The machine and the versions."""
-    return pairs(_flatten(result["environment"]))
+    return pairs(flatten(result["environment"]))
 
 
 def _figures(result: Result) -> Html:
@@ -193,12 +193,12 @@ def _digest(digest: str) -> Html:
     return element("code", short, title=digest)
 
 
-def _flatten(mapping: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """Names and values of a mapping, those of a mapping within it in its place."""
+def flatten(mapping: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Names and values of a mapping for `pairs`, those of a mapping within it in its place."""
     items: list[tuple[str, object]] = []
     for key, value in mapping.items():
         if isinstance(value, Mapping):
-            items += _flatten(value)
+            items += flatten(value)
         elif isinstance(value, list | tuple):
             items.append((_label(key), ", ".join(map(str, value)) or "–"))
         else:  # settings are shown as they are typed: 0.001 and not 0.0010

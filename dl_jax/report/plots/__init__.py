@@ -1,5 +1,6 @@
 """The pictures: each returns a `Picture` with its words."""
 
+from dl_jax.report.plots.batch_sizes import Series, plot_batch_sizes
 from dl_jax.report.plots.boundary import plot_decision_boundary
 from dl_jax.report.plots.confusion import plot_confusion
 from dl_jax.report.plots.curves import plot_functions
@@ -10,12 +11,20 @@ from dl_jax.report.plots.history import plot_history
 from dl_jax.report.plots.loss_curves import plot_loss_curves
 from dl_jax.report.plots.predictions import plot_predictions
 from dl_jax.report.plots.probabilities import plot_jacobian, plot_probabilities
+from dl_jax.report.plots.ratios import Ratio, plot_ratios
+from dl_jax.report.plots.roofline import Dot, plot_roofline
+from dl_jax.report.plots.stages import Bar, plot_stages
 from dl_jax.report.plots.weights import plot_weights
 
 __all__ = [
+    "Bar",
+    "Dot",
     "Grid",
+    "Ratio",
+    "Series",
     "Window",
     "number_text",
+    "plot_batch_sizes",
     "plot_confusion",
     "plot_decision_boundary",
     "plot_descent",
@@ -26,6 +35,9 @@ __all__ = [
     "plot_loss_curves",
     "plot_predictions",
     "plot_probabilities",
+    "plot_ratios",
+    "plot_roofline",
+    "plot_stages",
     "plot_weights",
     "rows_text",
 ]

@@ -1,0 +1,88 @@
+"""A network in another precision is the same network; nothing is computed here, but shapes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from dl_jax.bench.precision import PRECISIONS, in_precision, with_precision
+from dl_jax.losses import MULTICLASS
+from dl_jax.models import create
+from dl_jax.ops.compile_once import compile_once
+from dl_jax.train import Examples, init_state, train_step
+
+BATCH = Examples(np.zeros((4, 10, 10, 1), np.uint8), np.arange(4, dtype=np.int32))
+
+
+def after_a_step(model, optimizer, batch):
+    """Return shapes and dtypes before and after a step."""
+
+    def run(key):
+        before = init_state(model, optimizer, key, batch.inputs)
+        return before, train_step(model, MULTICLASS, optimizer, before, batch, key)
+
+    before, (after, metrics) = jax.eval_shape(run, jax.random.key(0))
+    return before, after, metrics
+
+
+def dtypes(tree):
+    return {str(a.dtype) for a in jax.tree.leaves(tree) if jnp.issubdtype(a.dtype, jnp.floating)}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_parameters_state_and_logits_have_the_precision_and_the_models_names(precision):
+    plain, adam = create("mnist_cnn"), optax.adam(1e-3)
+    expected, _, _ = after_a_step(plain, adam, BATCH)
+    with in_precision(precision):
+        model = with_precision(plain, precision)
+        before, after, metrics = after_a_step(model, adam, BATCH)
+        images = jax.ShapeDtypeStruct((4, 10, 10, 1), jnp.float32)
+        logits = jax.eval_shape(lambda p, x: model.apply({"params": p}, x), before.params, images)
+    assert str(logits.dtype) == precision
+    for state in (before, after):
+        assert dtypes(state.params) == dtypes(state.opt_state) == {precision}
+        shapes = jax.tree.map(lambda p: p.shape, state.params)
+        assert shapes == jax.tree.map(lambda p: p.shape, expected.params)
+    assert dtypes(metrics) == {"float32"}  # an epoch has more examples than bfloat16 can count
+    assert (model is plain) == (precision == "float32")
+
+
+def test_a_cast_network_answers_as_the_network_does_but_for_rounding():
+    plain, key = create("fashion_mlp"), jax.random.key(0)
+    images = jax.random.uniform(jax.random.key(1), (8, 4, 4, 1))
+
+    def answer(model):
+        return compile_once(lambda key: model.init_with_output(key, images)[0])(key)
+
+    expected = np.asarray(answer(plain))
+    narrow = np.asarray(answer(with_precision(plain, "bfloat16")), np.float32)
+    assert 0 < np.max(np.abs(narrow - expected)) < 0.05 * np.max(np.abs(expected))
+
+
+def test_ids_stay_ids():
+    model = with_precision(create("imdb_bow"), "bfloat16")
+
+    logits = compile_once(lambda ids: model.init_with_output(jax.random.key(0), ids)[0])
+    one, other = (logits(jnp.array([[word, 0]])) for word in (301, 303))
+    assert one[0, 0] != other[0, 0]  # as numbers of bfloat16, both are 302
+
+
+class Normed(nn.Module):
+    """A network with batch statistics."""
+
+    @nn.compact
+    def __call__(self, inputs, *, train=False):
+        x = nn.BatchNorm(use_running_average=not train)(nn.Dense(3)(inputs))
+        return nn.Dense(10)(x)
+
+
+@pytest.mark.parametrize(("precision", "kept"), [("bfloat16", "float32"), ("float64", "float64")])
+def test_batch_statistics_are_kept_in_float32_or_better(precision, kept):
+    batch = Examples(np.zeros((4, 3), np.float32), np.arange(4, dtype=np.int32))
+    with in_precision(precision), jax.numpy_rank_promotion("allow"):
+        before, after, _ = after_a_step(with_precision(Normed(), precision), optax.sgd(0.1), batch)
+    for state in (before, after):
+        assert dtypes(state.model_state) == {kept}
+        assert dtypes(state.params) == {precision}

@@ -58,7 +58,9 @@ def examples(split: data.Split) -> Examples:
     inputs = split.inputs
     if isinstance(inputs, data.Tokens):
         inputs = data.distinct(inputs)
-        inputs = np.pad(inputs, ((0, 0), (0, -inputs.shape[1] % 32)))  # whole rows for ops.bag_of_words
+        inputs = np.pad(
+            inputs, ((0, 0), (0, -inputs.shape[1] % 32))
+        )  # whole rows for ops.bag_of_words
     return Examples(jnp.asarray(inputs), jnp.asarray(split.targets))
 
 

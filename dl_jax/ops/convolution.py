@@ -10,10 +10,11 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
 from dl_jax.ops.bilinear import bilinear
-from dl_jax.ops.convolution_cpu import CPU, NATIVE, Convolution
+from dl_jax.ops.convolution_native import NATIVE, Convolution
+from dl_jax.ops.grouped_convolution import GROUPED
 from dl_jax.ops.patches import is_sharded
 
-_convolution = bilinear("convolution", default=NATIVE, cpu=CPU, example_axis=0)
+_convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0)
 
 
 def conv_general_dilated(
@@ -37,7 +38,7 @@ def conv_general_dilated(
     `O = (I - K + 2P) / S + 1` (slide "Output Size in Convolutional Layer").
 
     On a CPU, XLA's gradients of a convolution are slow, several times slower yet inside a loop.
-    There, images without groups and input dilation go through products of their own instead
+    There, images without input dilation go through products of their own instead
     (`ops.convolution_cpu`), in value and in every derivative: the same sums, in another order
     where that is faster. Everything else, and every other device, takes the native path.
 
@@ -79,7 +80,7 @@ def conv_general_dilated(
     layout = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     ours = (
         lhs.ndim == 4
-        and feature_group_count == batch_group_count == 1
+        and batch_group_count == 1
         and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
         and lhs.dtype == rhs.dtype == output.dtype
         and jnp.issubdtype(lhs.dtype, jnp.floating)
@@ -105,6 +106,7 @@ def conv_general_dilated(
         strides=strides,
         padding=((top, bottom), (left, right)),
         dilation=dilation,
+        groups=feature_group_count,
         precision=precision,
     )
     y = _convolution(x, w, how)

@@ -8,76 +8,24 @@ the kernel, with some convolutions, is a matrix product over the windows, a bloc
 """
 
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Products
-from dl_jax.ops.patches import Windows
+from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.window_blocks import blocks_of
 
-LAYOUT = ("NHWC", "HWIO", "NHWC")
-Pair = tuple[int, int]
 _LONG_ROW = 32  # channels that are worth copying window by window
 _MANY_TAPS = 256  # products of an output that are worth copying shorter rows
-
-
-class Convolution(NamedTuple):
-    """The settings of a convolution of images `[n, h, w, c]` by a kernel `[k_h, k_w, c, f]`.
-
-    Attributes:
-        image: height and width of the images.
-        kernel: height and width of the kernel.
-        strides: how far apart the windows are.
-        padding: (before, after) for height and width; negative ones crop.
-        dilation: how far apart the taps of the kernel are.
-        precision: of the products.
-    """
-
-    image: Pair
-    kernel: Pair
-    strides: Pair
-    padding: tuple[Pair, Pair]
-    dilation: Pair
-    precision: lax.PrecisionLike
-
-    @property
-    def windows(self) -> Windows:
-        """The windows of the padded images."""
-        height, width = (i + sum(p) for i, p in zip(self.image, self.padding, strict=True))
-        return Windows((height, width), self.kernel, self.strides, self.dilation)
-
-
-def native(x: jax.Array, w: jax.Array, how: Convolution, apart: Pair = (1, 1)) -> jax.Array:
-    """XLA's own; `apart` is how far apart the pixels of x are laid, its `lhs_dilation`."""
-    return lax.conv_general_dilated(
-        x, w, how.strides, how.padding, apart, how.dilation, LAYOUT, precision=how.precision
-    )
-
-
-def _native_by_x(y: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
-    x = jax.ShapeDtypeStruct((len(y), *how.image, w.shape[2]), y.dtype)
-    (d_x,) = jax.linear_transpose(lambda x: native(x, w, how), x)(y)
-    return d_x
-
-
-def _native_by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
-    w = jax.ShapeDtypeStruct((*how.kernel, x.shape[3], y.shape[3]), x.dtype)
-    (d_w,) = jax.linear_transpose(lambda w: native(x, w, how), w)(y)
-    return d_w
-
-
-NATIVE = Products(native, _native_by_x, _native_by_w)
-"""The same by XLA, as `jax.lax` differentiates it."""
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     if not _is_faster_by_windows(w.shape, how):
         return native(x, w, how)
     n = len(x)
-    x = _padded(x, how.padding)
+    x = padded(x, how.padding)
     blocks = blocks_of(x.shape, how.windows)
     x = blocks.whole_images(x)
     kernel = w.reshape(-1, w.shape[3])
@@ -106,7 +54,7 @@ def _by_x(y: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 
 def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     """Over all windows the sum of the pixels under the taps times the gradient by the output."""
-    x = _padded(x, how.padding)
+    x = padded(x, how.padding)
     blocks = blocks_of(x.shape, how.windows)
     x, y = blocks.whole_images(x), blocks.whole_outputs(y)
 
@@ -122,15 +70,10 @@ def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     return total.astype(x.dtype).reshape(*how.kernel, x.shape[3], y.shape[3])
 
 
-def _padded(x: jax.Array, padding: tuple[Pair, Pair]) -> jax.Array:
-    margins = ((0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0))
-    return lax.pad(x, jnp.zeros((), x.dtype), margins)  # margins may be negative: cropped
-
-
 def _is_faster_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
     taps = math.prod(w[:3])
     return how.kernel == (1, 1) or w[2] >= _LONG_ROW or taps >= _MANY_TAPS
 
 
 CPU = Products(_forward, _by_x, _by_w)
-"""Convolution and its gradients on a CPU."""
+"""Convolution and its gradients on a CPU, without groups."""

@@ -83,13 +83,15 @@ def test_equals_lax_in_value_and_gradients(case, seed, dtype):
 
 
 @pytest.mark.parametrize("narrow", [jnp.bfloat16, jnp.float16])
-@pytest.mark.parametrize("channels", [3, 40])
-def test_narrow_numbers_equal_lax_to_their_last_digit(narrow, channels, key):
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (40, 1), (6, 6), (6, 2)])
+def test_narrow_numbers_equal_lax_to_their_last_digit(narrow, channels, groups, key):
     x = jax.random.normal(key, (4, 7, 7, channels), narrow)
-    w = jax.random.normal(key, (3, 3, channels, 5), narrow)
+    w = jax.random.normal(key, (3, 3, channels // groups, 6), narrow)
 
     def energy(convolve, x, w):
-        f = lambda x, w: convolve(x, w, (2, 1), "SAME", dimension_numbers=NHWC)  # noqa: E731
+        f = lambda x, w: convolve(  # noqa: E731
+            x, w, (2, 1), "SAME", dimension_numbers=NHWC, feature_group_count=groups
+        )
         y, pull_back = jax.vjp(f, x, w)
         return y, *pull_back(y)
 

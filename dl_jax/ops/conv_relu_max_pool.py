@@ -66,7 +66,8 @@ def conv_relu_max_pool(
 
     def by_tiles(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
         q = _conv_tiles(x.transpose(3, 1, 2, 0), w, tiles)
-        return relu(_largest(q) + b[:, None, None, None]).transpose(3, 1, 2, 0)
+        y = relu(_largest(q) + b[:, None, None, None])
+        return _settled(y, jnp.isnan(b[0])).transpose(3, 1, 2, 0)
 
     alike = inputs.dtype == kernel.dtype == bias.dtype and inputs.dtype in (
         jnp.float32,
@@ -91,6 +92,21 @@ _CHOSEN = Products(
     lambda x, q, tiles: _products(x.shape[0], x.dtype, tiles).by_w(x, q, tiles),
 )
 _conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=-1)
+
+
+@jax.custom_jvp
+def _settled(y: jax.Array, unlikely: jax.Array) -> jax.Array:
+    """y, which is not negative, computed once, whatever it is used for.
+
+    XLA would compute it anew for each use, from q, which is four times as large; it does not see
+    that both sides of a condition are the same. Measured: a seventh of the training step.
+    """
+    return lax.cond(unlikely, jnp.abs, lambda y: y, y)
+
+
+@_settled.defjvp
+def _settled_jvp(primals, tangents):
+    return _settled(*primals), tangents[0]
 
 
 @jax.custom_jvp

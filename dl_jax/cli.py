@@ -132,7 +132,8 @@ def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "device reaches in a large matrix product and a large copy. Precision is that of "
         "parameters and inputs: both are cast, and nothing is kept in float32 beside them. An "
         "unknown name lists those that exist.",
-        epilog="Exit code 0: measured; 1: a row could not be; 2: bad input; 130: interrupted, with the rows it has.",
+        epilog="Exit code 0: measured; 1: a row could not be; 2: bad input; 130: interrupted, with "
+        "the rows it has.",
     )
     bench.add_argument(
         "workloads", nargs="*", metavar="WORKLOAD", help="models; the lecture's three unless given"

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from flax import linen as nn
 
 from dl_jax import report
 from dl_jax.models import summarize
+from experiments.compilation import kept_programs
 from experiments.options import Output, changed, check, command
 from experiments.sources import Source, describe
 
@@ -26,6 +28,8 @@ class Record:
     changed: bool = False
     """Whether a hyperparameter is not the experiment's own."""
     pictures: list[report.Picture] = field(default_factory=list)
+    programs: Counter[str] = field(default_factory=Counter)
+    """How many programs were `found` in the cache, and how many `compiled`."""
 
     def add_data(self, source: Source) -> None:
         """Say which data are used; on the console too, where they are not the real ones."""
@@ -154,7 +158,9 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
         description += f" Not the lecture's settings: {', '.join(changes)}."
     record = Record(folder, _blank(experiment, config, title, description), bool(changes))
     try:
-        yield record
+        with kept_programs() as programs:
+            record.programs = programs
+            yield record
     except BaseException as error:
         if not record.result["history"]:
             shutil.rmtree(folder)  # it held the configuration alone
@@ -171,6 +177,8 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
 
 def _write(record: Record) -> None:
     folder, result = record.folder, record.result
+    programs = f"{record.programs['found']} from the cache, {record.programs['compiled']} compiled"
+    result["programs"] = programs
     if result["history"]:
         path = folder / "history.png"
         history = report.plot_history(result["history"], path, title=result["title"])
@@ -178,6 +186,7 @@ def _write(record: Record) -> None:
     report.write_json(folder / "result.json", result)
     page = report.write_page(folder, result, record.pictures)
     report.print_results([result])
+    print(f"Programs: {programs}")
     print(f"Page: {page}")
 
 

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Integer, Key
 
 from dl_jax import ops
 
@@ -70,13 +70,13 @@ def dropout_bwd(
 
 
 def bag_of_words_fwd(
-    ids: Int[Array, "n length"], w: Float[Array, "num_words j"]
+    ids: Integer[Array, "n length"], w: Float[Array, "num_words j"]
 ) -> tuple[Float[Array, "n j"], tuple[Int[Array, "n length"], Float[Array, "num_words j"]]]:
     """Return `y_j = sum_{v in ids} w_vj` of each text, `[n, j]`, and ids and w.
 
     The product of the slide's `vectorize_sequences(ids)` with w; 0 is no word.
     """
-    return ops.bag_of_words(ids, w), (ids, w)
+    return ops.bag_of_words(ids, w), (ids.astype(jnp.int32), w)
 
 
 def bag_of_words_bwd(

@@ -1,7 +1,7 @@
 """The lecture's classifier for IMDB reviews."""
 
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from dl_jax import ops
 from dl_jax.models.inputs import check_features, expect
@@ -25,7 +25,7 @@ class BagOfWords(nn.Module):
 
     @nn.compact
     def __call__(
-        self, inputs: Int[Array, "n length"], *, train: bool = False
+        self, inputs: Integer[Array, "n length"], *, train: bool = False
     ) -> Float[Array, "n k"]:
         """Return the logits of each text, given as its distinct token ids, padded with 0."""
         del train

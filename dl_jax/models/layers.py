@@ -5,7 +5,7 @@ from functools import partial
 
 import jax
 from flax import linen as nn
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Integer, Shaped
 
 from dl_jax import ops
 
@@ -83,7 +83,7 @@ class BagOfWordsDense(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, ids: Int[Array, "n length"]) -> Float[Array, "n features"]:
+    def __call__(self, ids: Integer[Array, "n length"]) -> Float[Array, "n features"]:
         """Apply to distinct token ids, 0 where a sequence has ended."""
         kernel = self.param("kernel", kernel_init, (self.num_words, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from dl_jax.ops.bilinear import Products, bilinear
 
@@ -14,7 +14,7 @@ _ROWS = 512  # rows at a time
 
 
 def bag_of_words(
-    ids: Int[Array, "n length"], kernel: Float[Array, "num_words features"]
+    ids: Integer[Array, "n length"], kernel: Float[Array, "num_words features"]
 ) -> Float[Array, "n features"]:
     """Add up the kernel's row of each word that occurs.
 
@@ -33,7 +33,7 @@ def bag_of_words(
     return _bags(kernel, ids, kernel.shape[0])
 
 
-def multi_hot(ids: Int[Array, "n length"], num_words: int) -> Float[Array, "n num_words"]:
+def multi_hot(ids: Integer[Array, "n length"], num_words: int) -> Float[Array, "n num_words"]:
     """Return the matrix of the slide, `results[i, sequence] = 1`, to compare with."""
     rows = jnp.arange(ids.shape[0])[:, None]
     return jnp.zeros((ids.shape[0], num_words)).at[rows, ids].set(1).at[:, 0].set(0)
@@ -47,7 +47,7 @@ def _forward(kernel: jax.Array, ids: jax.Array, num_words: int) -> jax.Array:
 def _by_kernel(y: jax.Array, ids: jax.Array, num_words: int) -> jax.Array:
     """The rows of y are added to the rows of the words."""
     wide = jnp.promote_types(y.dtype, jnp.float32)  # a frequent word has thousands of rows
-    rows = jnp.where(_occurs(ids, num_words), ids, num_words)
+    rows = jnp.where(_occurs(ids, num_words), ids.astype(jnp.int32), num_words)
     updates = jnp.broadcast_to(y[:, None], (*ids.shape, y.shape[1])).astype(wide)
     return (
         jnp.zeros((num_words, y.shape[1]), wide).at[rows].add(updates, mode="drop").astype(y.dtype)
@@ -105,7 +105,7 @@ def _over_rows(
 
 
 def _occurs(ids: jax.Array, num_words: int) -> jax.Array:
-    return (ids > 0) & (ids < num_words)
+    return (ids > 0) & (ids.astype(jnp.int32) < num_words)  # which a narrow integer may not hold
 
 
 def _no_gradient(*_: jax.Array) -> jax.Array:

@@ -106,6 +106,7 @@ class Result(TypedDict):
         history: a row an epoch: `epoch`, `loss`, `accuracy`, and the same after `val_`.
         samples: texts with their predictions.
         tables: numbers behind the pictures.
+        programs: how many compiled programs were found in the cache, and how many were not.
     """
 
     experiment: str
@@ -123,6 +124,7 @@ class Result(TypedDict):
     history: Sequence[Mapping[str, Any]]
     samples: NotRequired[Sequence[Sample]]
     tables: NotRequired[Sequence[Table]]
+    programs: NotRequired[str]
 
 
 def embedded(result: Result) -> Data | None:

@@ -62,7 +62,7 @@ def article(
         section("Epochs", _history(result["history"]) if result["history"] else None),
         element(
             "div",
-            section("Times", _times(result["times"]) if result["times"] else None),
+            section("Times", _times(result) if result["times"] else None),
             section("Data", _data(result["data"]) if result["data"] else None),
             section("Configuration", pairs(flatten(result["config"]))),
             section("Environment", environment(result)) if with_environment else None,
@@ -168,10 +168,14 @@ def _history(history: Sequence[Mapping[str, Any]]) -> Html:
     return element("details", element("summary", epochs_text(len(history))), content)
 
 
-def _times(times: Mapping[str, float | None]) -> Html:
+def _times(result: Result) -> Html:
     """Seconds as people read them, in the order of the run."""
+    times, programs = result["times"], result.get("programs")
     order = [*(key for key in _TIMES if key in times), *(k for k in times if k not in _TIMES)]
-    return pairs([(_TIMES.get(key, _label(key)), format_seconds(times[key])) for key in order])
+    rows: list[tuple[str, object]] = [
+        (_TIMES.get(key, _label(key)), format_seconds(times[key])) for key in order
+    ]
+    return pairs([*rows, ("Programs", programs)] if programs else rows)
 
 
 def _data(data: Data) -> Html:

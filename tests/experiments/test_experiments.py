@@ -158,7 +158,10 @@ def test_auto_falls_back_and_says_why(monkeypatch):
 def test_texts_become_distinct_ids():
     tokens = data.Tokens(np.array([1, 7, 7, 5], np.uint16), np.array([0, 3, 4]))
     split = data.Split(tokens, np.array([0, 1], np.int32))
-    assert examples(split).inputs.tolist() == [[1, 7], [5, 0]]
+    inputs = examples(split).inputs
+    assert inputs[:, :2].tolist() == [[1, 7], [5, 0]]
+    assert inputs.shape == (2, 32)
+    assert not inputs[:, 2:].any()
 
 
 def test_validation_is_the_last_part_or_the_first():

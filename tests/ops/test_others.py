@@ -76,5 +76,49 @@ def test_the_bag_of_words_is_the_multi_hot_product(key):
     )
 
 
+@pytest.mark.parametrize(("n", "length"), [(3, 40), (100, 33), (7, 600)])
+@pytest.mark.parametrize("dtype", ["uint16", "int32"])
+def test_texts_of_all_lengths_in_rows_of_ids(n, length, dtype, key):
+    # Long and short texts, empty ones, ids beyond the vocabulary: more rows than fit one pass.
+    lengths = jax.random.randint(key, (n, 1), 0, length + 1)
+    ids = jax.random.permutation(key, jnp.arange(1, 701))[:length][None, :].repeat(n, 0)
+    ids = jnp.where(jnp.arange(length)[None, :] < lengths, ids, 0).astype(dtype)
+    kernel = jax.random.normal(key, (650, 3))
+    known = jnp.where(ids < 650, ids, 0)
+
+    def energy(layer):
+        return jax.value_and_grad(lambda kernel: jnp.sum(jnp.sin(layer(kernel))))(kernel)
+
+    by_rows = energy(lambda kernel: ops.bag_of_words(ids, kernel))
+    by_product = energy(lambda kernel: ops.multi_hot(known, 650) @ kernel)
+    # Sums of up to 600 words and 100 texts.
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=700 * 6e-7),
+        by_rows,
+        by_product,
+    )
+
+
+def test_the_bag_of_words_under_forward_mode_vmap_and_on_an_accelerator(key):
+    kernels = jax.random.normal(key, (2, 6, 3))
+
+    def hessian_vector(layer, kernel):
+        grad = jax.grad(lambda kernel: jnp.sum(jnp.sin(layer(kernel))))
+        return jax.jvp(grad, (kernel,), (jnp.cos(kernel),))[1]
+
+    by_rows, by_product = (
+        jax.vmap(lambda kernel, layer=layer: hessian_vector(layer, kernel))(kernels)
+        for layer in (
+            lambda kernel: ops.bag_of_words(IDS, kernel),
+            lambda kernel: ops.multi_hot(IDS, 6) @ kernel,
+        )
+    )
+    np.testing.assert_allclose(by_rows, by_product, rtol=1e-5, atol=1e-6)
+    program = jax.jit(ops.bag_of_words).trace(IDS, kernels[0])
+    text = {p: program.lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "cuda")}
+    assert "stablehlo.while" in text["cpu"]
+    assert "stablehlo.while" not in text["cuda"]
+
+
 def test_multi_hot_is_the_slides_matrix():
     assert ops.multi_hot(IDS, 6).tolist() == [[0, 1, 0, 1, 0, 0], [0, 0, 1, 1, 1, 1], [0] * 6]

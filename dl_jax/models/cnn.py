@@ -30,22 +30,33 @@ class CNN(nn.Module):
         """Return the logits of each image; training needs the random stream `"dropout"`."""
         check_features("CNN", self.features)
         expect("CNN", inputs, "[n, height, width, channels]", 4)
-        smallest = _smallest_side(len(self.features))
+        depth = len(self.features)
+        smallest = _side_before(depth, 1)
         if min(inputs.shape[1:3]) < smallest:
             raise ValueError(
                 f"CNN: expected images of at least {smallest}x{smallest} for "
-                f"{len(self.features)} convolutions, got {inputs.shape[1]}x{inputs.shape[2]}"
+                f"{depth} convolutions, got {inputs.shape[1]}x{inputs.shape[2]}"
             )
         x = inputs
+        if not self.is_initializing():  # where the summary sees the lecture's shapes
+            # Rows and columns that pooling drops, here or behind the next convolution, cost time.
+            height, width = (_side_before(depth, _side_behind(depth, i)) for i in x.shape[1:3])
+            x = x[:, :height, :width]
         for features in self.features:
             x = conv_relu_max_pool(Conv(features, (3, 3), padding="VALID"), MaxPool(), x)
         x = Dropout(self.dropout_rate)(Flatten()(x), train=train)
         return Dense(self.num_classes)(x)
 
 
-def _smallest_side(num_convolutions: int) -> int:
-    """The side that leaves one pixel: each stage takes two off and halves the rest."""
-    side = 1
-    for _ in range(num_convolutions):
+def _side_behind(depth: int, side: int) -> int:
+    """The side behind so many stages: each takes two pixels off and halves the rest."""
+    for _ in range(depth):
+        side = (side - 2) // 2
+    return side
+
+
+def _side_before(depth: int, side: int) -> int:
+    """The side that so many stages need for this one behind them."""
+    for _ in range(depth):
         side = 2 * side + 2
     return side

@@ -2,9 +2,10 @@
 
 Under a tile lie `(K_h + 1) (K_w + 1)` pixels. The kernel stands four times in the matrix, once for
 each place in the tile, with zeros around it: some products more than there need be, and far fewer
-copies of the pixels than there are windows.
+copies of the pixels than there are windows. A few products are simply added up.
 """
 
+import math
 from itertools import product
 
 import jax
@@ -12,20 +13,32 @@ import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Products
-from dl_jax.ops.tiles import Tiles, interleaved, shifted
+from dl_jax.ops.tiles import Pair, Tiles, interleaved, shifted
 
 _PLACES = tuple(product(range(2), range(2)))
+_FEW_TAPS = 32  # products of an output, which are then added up where they are used
 
 
 def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
+    if math.prod(w.shape[:3]) <= _FEW_TAPS:
+        return jnp.stack([_tap_by_tap(x, w, place, tiles) for place in _PLACES])
     q = _spread(w).T @ _pixels(x, tiles)
     return q.reshape(4, w.shape[3], *tiles.output, x.shape[3])
 
 
+def _tap_by_tap(x: jax.Array, w: jax.Array, place: Pair, tiles: Tiles) -> jax.Array:
+    """One place of each tile, which XLA computes together with what it is used for."""
+    taps = product(*(range(size) for size in w.shape[:3]))
+    (a, b), q = place, jnp.zeros((), x.dtype)
+    for u, v, c in taps:
+        q = q + _under(x[c : c + 1], a + u, b + v, tiles) * w[u, v, c][:, None, None, None]
+    return q
+
+
 def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:
     (height, width), features = tiles.kernel, q.shape[1]
-    d = lax.dot_general(_pixels(x, tiles), q.reshape(4 * features, -1), (((1,), (1,)), ((), ())))
-    d = d.reshape(height + 1, width + 1, x.shape[0], 4, features)
+    d = lax.dot_general(q.reshape(4 * features, -1), _pixels(x, tiles), (((1,), (1,)), ((), ())))
+    d = d.T.reshape(height + 1, width + 1, x.shape[0], 4, features)
     places = (d[a : a + height, b : b + width, :, 2 * a + b] for a, b in _PLACES)
     return sum(places, start=jnp.zeros((), d.dtype))
 
@@ -52,13 +65,15 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
 
 def _pixels(x: jax.Array, tiles: Tiles) -> jax.Array:
     """The pixels under each tile, `[(K_h + 1) (K_w + 1) c, tiles n]`."""
-    (height, width), (c, _, _, n) = tiles.output, x.shape
     places = product(range(tiles.kernel[0] + 1), range(tiles.kernel[1] + 1))
-    cut = (
-        lax.slice(x, (0, u, v, 0), (c, u + 2 * height - 1, v + 2 * width - 1, n), (1, 2, 2, 1))
-        for u, v in places
-    )
-    return jnp.concatenate(list(cut)).reshape(-1, height * width * n)
+    under = jnp.concatenate([_under(x, u, v, tiles) for u, v in places])
+    return under.reshape(-1, math.prod(tiles.output) * x.shape[3])
+
+
+def _under(x: jax.Array, u: int, v: int, tiles: Tiles) -> jax.Array:
+    """The pixel (u, v) under each tile, `[c, height, width, n]`."""
+    (height, width), (c, _, _, n) = tiles.output, x.shape
+    return lax.slice(x, (0, u, v, 0), (c, u + 2 * height - 1, v + 2 * width - 1, n), (1, 2, 2, 1))
 
 
 def _spread(w: jax.Array) -> jax.Array:

@@ -17,13 +17,22 @@ from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.window_blocks import blocks_of
 
-_LONG_ROW = 32  # channels that are worth copying window by window
-_MANY_TAPS = 256  # products of an output that are worth copying shorter rows
+_MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
+_FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a first, large kernel
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
-    if not _is_faster_by_windows(w.shape, how):
-        return native(x, w, how)
+    return (_by_windows if _pays_by_windows(w.shape, how) else native)(x, w, how)
+
+
+def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
+    taps, channels = math.prod(w[:3]), w[2]
+    if how.kernel == how.strides == (1, 1):
+        return True  # the windows are the images themselves
+    return taps >= _MANY_TAPS or (channels <= _FEW_CHANNELS and taps >= _SOME_TAPS)
+
+
+def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     n = len(x)
     x = padded(x, how.padding)
     blocks = blocks_of(x.shape, how.windows)
@@ -68,11 +77,6 @@ def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     zeros = jnp.zeros((math.prod(how.kernel) * x.shape[3], y.shape[3]), wide)
     total = lax.fori_loop(0, blocks.number, lambda i, sum_: sum_ + block(i), zeros)
     return total.astype(x.dtype).reshape(*how.kernel, x.shape[3], y.shape[3])
-
-
-def _is_faster_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
-    taps = math.prod(w[:3])
-    return how.kernel == (1, 1) or w[2] >= _LONG_ROW or taps >= _MANY_TAPS
 
 
 CPU = Products(_forward, _by_x, _by_w)

@@ -132,8 +132,9 @@ def test_the_reference_for_keras_is_adam_with_its_epsilon(problems):
     found = losses(load(few, catalog.OURS).references["keras_adam"](), 2)
     with_ours = losses(load(few, catalog.OURS).choices[0].build(True), 2)
     assert found["before"] == with_ours["before"]
-    assert found["after"] == pytest.approx(_keras_two_steps(few), rel=1e-6)
-    assert abs(found["after"] - with_ours["after"]) > 1e-5 * found["after"]
+    # A gradient no larger than its own rounding moves a weight by a whole step of Adam, either way.
+    assert found["after"] == pytest.approx(_keras_two_steps(few), rel=check.TOLERANCE / 10)
+    assert abs(found["after"] - with_ours["after"]) > check.TOLERANCE / 2 * found["after"]
 
 
 def _keras_two_steps(few: Problem) -> float:

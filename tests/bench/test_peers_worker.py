@@ -37,8 +37,8 @@ def broken(checked: bool) -> Trainer:
 def prepare(monkeypatch, tmp_path):
     """From a workload and choices to the session that has prepared, and its answer."""
 
-    def prepare(workload, *choices, turn_seconds=0.7, **fields):
-        size = 10 * problem.WORKLOADS[workload].batch_size
+    def prepare(workload, *choices, turn_seconds=0.7, batches=10, **fields):
+        size = batches * problem.WORKLOADS[workload].batch_size
         problem.save(problem.make_problem(workload, "synthetic", size), tmp_path)
         peer = Peer("1.0", "cpu", choices, **fields)
         module = SimpleNamespace(load=lambda problem, name: peer)
@@ -61,6 +61,14 @@ def test_a_turn_of_steps_is_as_long_as_asked_and_gives_the_seconds_of_one(prepar
 @pytest.mark.parametrize(("seconds_a_step", "steps"), [(9.0, 4), (1e-6, 10)])
 def test_a_turn_has_four_steps_at_least_and_no_short_batch(prepare, seconds_a_step, steps):
     assert prepare("mnist_cnn", Recorded(seconds_a_step).choice)[1]["steps"] == steps
+
+
+def test_nothing_is_asked_for_beyond_the_data(prepare):
+    framework = Recorded(0.01)
+    session, answer = prepare("fashion_mlp", framework.choice, batches=2)
+    session.turn()
+    assert answer["steps"] == 2
+    assert max(steps for _, steps in framework.calls) == 2
 
 
 def test_a_turn_of_an_epoch_is_an_epoch(prepare):

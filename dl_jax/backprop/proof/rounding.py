@@ -15,8 +15,8 @@ MOVES = {
 }  # fmt: skip
 """Operations that do not round: they move values, choose among them, or change a sign."""
 SUMS = {
-    "add_any", "conv_general_dilated", "convolution", "cumsum", "dot_general", "fold", "reduce_sum",
-    "reduce_window_sum", "scatter-add",
+    "add_any", "bag_of_words", "conv_general_dilated", "convolution", "cumsum", "dot_general",
+    "fold", "reduce_sum", "reduce_window_sum", "scatter-add",
 }  # fmt: skip
 """Sums of their operands or of products of them, in whatever order."""
 ARITHMETIC = {"add", "sub", "mul", "div", "square", "sqrt"}

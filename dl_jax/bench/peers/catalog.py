@@ -25,15 +25,6 @@ class Entry(NamedTuple):
     environment: Mapping[str, str] = {}
 
 
-# An allocator that keeps what is freed, as PyTorch's tuning guide advises. By default glibc returns
-# large temporaries to the system in each step, and the next one pays for the page faults.
-_KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 28),
-}
-
-
 def _keras(backend: str, package: str) -> Entry:
     environment = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     return Entry("keras_fit", ("keras", package), environment=environment)
@@ -42,9 +33,6 @@ def _keras(backend: str, package: str) -> Entry:
 PEERS: dict[str, Entry] = {
     "torch": Entry("torch_eager", ("torch",)),
     "torch_channels_last": Entry("torch_eager", ("torch",), ("mnist_cnn",)),
-    "torch_channels_last_malloc": Entry(
-        "torch_eager", ("torch",), ("mnist_cnn",), environment=_KEEP_MEMORY
-    ),
     "torch_embedding_bag": Entry("torch_eager", ("torch",), ("imdb_bow",)),
     "torch_sparse": Entry("torch_eager", ("torch",), ("imdb_bow",)),
     "torch_compile": Entry("torch_compile", ("torch",)),

@@ -10,6 +10,8 @@ from keras import layers  # pyright: ignore[reportMissingImports]
 
 from dl_jax.bench.peers.peer import Choice, Peer, Trainer
 from dl_jax.bench.peers.problem import (
+    BETA_1,
+    BETA_2,
     DECAY,
     DROPOUT_RATE,
     EPSILON,
@@ -83,7 +85,7 @@ def _build(
         optimizer = keras.optimizers.RMSprop(LEARNING_RATE, rho=DECAY, epsilon=EPSILON)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
     else:
-        optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=EPSILON)
+        optimizer = keras.optimizers.Adam(LEARNING_RATE, BETA_1, BETA_2, EPSILON)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, **setting.arguments)
     size, clock = problem.batch_size, _Clock()

@@ -8,7 +8,14 @@ import numpy as np
 import optax
 
 from dl_jax.bench.peers.peer import Choice, Peer, Trainer, seconds_of
-from dl_jax.bench.peers.problem import BETA_2, DECAY, EPSILON, LEARNING_RATE, Problem
+from dl_jax.bench.peers.problem import (
+    BETA_1,
+    BETA_2,
+    DECAY,
+    EPSILON,
+    LEARNING_RATE,
+    Problem,
+)
 from dl_jax.losses import BINARY, MULTICLASS
 from dl_jax.models import create
 from dl_jax.train import (
@@ -35,7 +42,7 @@ def load(problem: Problem, variant: str) -> Peer:
     ):  # whole rows for ops.bag_of_words, as the experiment has them
         inputs = np.pad(inputs, ((0, 0), (0, -inputs.shape[1] % 32)))
     examples = jax.device_put(Examples(inputs, problem.targets))
-    optimizer = optax.adam(LEARNING_RATE, eps=EPSILON)
+    optimizer = optax.adam(LEARNING_RATE, BETA_1, BETA_2, eps=EPSILON)
     if problem.workload == "imdb_bow":
         optimizer = optax.rmsprop(LEARNING_RATE, decay=DECAY, eps=EPSILON)
 
@@ -61,7 +68,9 @@ def _keras_adam() -> optax.GradientTransformation:
     def epsilon(count: jax.Array) -> jax.Array:
         return EPSILON / jnp.sqrt(1 - BETA_2 ** (count + 1))
 
-    return optax.inject_hyperparams(optax.adam)(LEARNING_RATE, eps=epsilon)
+    others = ("learning_rate", "b1", "b2", "eps_root")  # as arrays they would be float32
+    adam = optax.inject_hyperparams(optax.adam, static_args=others)
+    return adam(LEARNING_RATE, BETA_1, BETA_2, eps=epsilon)
 
 
 def _trainer(

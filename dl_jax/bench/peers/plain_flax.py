@@ -13,7 +13,15 @@ from flax import linen as nn
 from jax import lax
 
 from dl_jax.bench.peers.peer import Choice, Peer, Trainer, seconds_of
-from dl_jax.bench.peers.problem import DECAY, DROPOUT_RATE, EPSILON, LEARNING_RATE, Problem
+from dl_jax.bench.peers.problem import (
+    BETA_1,
+    BETA_2,
+    DECAY,
+    DROPOUT_RATE,
+    EPSILON,
+    LEARNING_RATE,
+    Problem,
+)
 
 Carry = tuple[Any, Any, jax.Array]
 """Parameters, the optimizer's state, and the key of the next dropout."""
@@ -59,7 +67,7 @@ def load(problem: Problem, variant: str) -> Peer:
 
     def build(checked: bool) -> Trainer:
         mean_loss = _mean_loss(problem.workload, 0.0 if checked else DROPOUT_RATE)
-        optimizer = optax.adam(LEARNING_RATE, eps=EPSILON)
+        optimizer = optax.adam(LEARNING_RATE, BETA_1, BETA_2, eps=EPSILON)
         if problem.workload == "imdb_bow":
             optimizer = optax.rmsprop(LEARNING_RATE, decay=DECAY, eps=EPSILON)
 

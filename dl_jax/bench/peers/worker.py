@@ -93,12 +93,13 @@ class Session:
 def _fastest(choices: Sequence[Choice], num_steps: int) -> tuple[Choice, Trainer, float, list[str]]:
     """The choice whose steps are fastest, its seconds a step, and what is to say of the others."""
     found, failed = [], []
+    few = min(_FEWEST, num_steps)
     for choice in choices:
         try:
             trainer = choice.build(False)
             trainer.run(1)  # compiles
-            once = min(trainer.run(_FEWEST) for _ in range(2)) / _FEWEST
-            steps = min(max(_FEWEST, round(_PROBE_SECONDS / once)), num_steps)
+            once = min(trainer.run(few) for _ in range(2)) / few
+            steps = min(max(few, round(_PROBE_SECONDS / once)), num_steps)
             once = min(trainer.run(steps) for _ in range(3)) / steps
         except Exception as error:
             traceback.print_exc()

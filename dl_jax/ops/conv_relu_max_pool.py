@@ -1,5 +1,7 @@
 """Convolution, ReLU and max pooling as one operation."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -17,8 +19,7 @@ from dl_jax.ops.winograd import WINOGRAD
 _FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
 _FEW_PIXELS = 64  # under a tile, all channels together: too few for Winograd's sums to pay
 
-
-Settled = tuple[jax.Array, jax.Array | None]
+Arrays = tuple[jax.Array, ...]
 
 
 def conv_relu_max_pool(
@@ -99,7 +100,7 @@ _conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=
 @jax.custom_jvp
 def _relu_max(q: jax.Array, b: jax.Array) -> jax.Array:
     """ReLU of the largest of the four places of each tile and the bias."""
-    y, _ = _settled(relu(_largest(q) + b[:, None, None, None]), None, b)
+    (y,) = _once(b, lambda y: (jnp.abs(y),), relu(_largest(q) + b[:, None, None, None]))
     return y
 
 
@@ -111,24 +112,26 @@ def _relu_max_jvp(primals, tangents):
     for i in (2, 1, 0):
         place = jnp.where((q[i] == largest) | jnp.isnan(q[i]), jnp.uint8(i), place)
     y = relu(largest + b[:, None, None, None])
-    y, place = _settled(y, jnp.where(y == 0, jnp.uint8(4), place), b)
-    assert place is not None
+    place = jnp.where(y == 0, jnp.uint8(4), place)
+    y, place = _once(b, lambda y, place: (jnp.abs(y), jnp.minimum(place, 4)), y, place)
+
     is_place = place[None] == jnp.arange(4, dtype=jnp.uint8).reshape(4, 1, 1, 1, 1)
-    return y, jnp.where(is_place, d_q + d_b[None, :, None, None, None], 0).sum(0)
+    d_y = jnp.where(is_place, d_q, 0).sum(0) + jnp.where(place < 4, d_b[:, None, None, None], 0)
+    one = jnp.isnan(b[0]).astype(d_y.dtype)  # where the product is taken
+    (d_y,) = _once(b, lambda d_y: (one * d_y,), d_y)
+    return y, d_y
 
 
 def _largest(q: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.maximum(q[0], q[1]), jnp.maximum(q[2], q[3]))
 
 
-def _settled(y: jax.Array, place: jax.Array | None, b: jax.Array) -> Settled:
-    """y, which is not negative, and place, computed once, whatever they are used for.
+def _once(b: jax.Array, same: Callable[..., Arrays], *arrays: jax.Array) -> Arrays:
+    """Return the arrays, each computed once, whatever it is used for.
 
-    XLA would compute them anew for each use, from q, which is four times as large; it does not see
-    that both sides of a condition are the same. Measured: a seventh of the training step.
+    XLA computes what is cheap anew for each use: here from q, four times as large, and on the way
+    back from the random bits of a dropout. It does not do so across a condition, if both branches
+    compute something, and does not see that `same` changes nothing. Measured: without this a
+    training step of the lecture's CNN takes 2.4 times as long.
     """
-
-    def same(y: jax.Array, place: jax.Array | None) -> Settled:
-        return jnp.abs(y), place if place is None else jnp.minimum(place, 4)
-
-    return lax.cond(jnp.isnan(b[0]), same, lambda *a: a, y, place)
+    return lax.cond(jnp.isnan(b[0]), same, lambda *arrays: arrays, *arrays)

@@ -36,11 +36,13 @@ def _tap_by_tap(x: jax.Array, w: jax.Array, place: Pair, tiles: Tiles) -> jax.Ar
 
 
 def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:
-    (height, width), features = tiles.kernel, q.shape[1]
-    d = lax.dot_general(q.reshape(4 * features, -1), _pixels(x, tiles), (((1,), (1,)), ((), ())))
-    d = d.T.reshape(height + 1, width + 1, x.shape[0], 4, features)
-    places = (d[a : a + height, b : b + width, :, 2 * a + b] for a, b in _PLACES)
-    return sum(places, start=jnp.zeros((), d.dtype))
+    (height, width), features, pixels = tiles.kernel, q.shape[1], _pixels(x, tiles)
+    d = jnp.zeros((features, height, width, x.shape[0]), q.dtype)
+    for (a, b), place in zip(_PLACES, q, strict=True):
+        by_pixel = lax.dot_general(place.reshape(features, -1), pixels, (((1,), (1,)), ((), ())))
+        by_pixel = by_pixel.reshape(features, height + 1, width + 1, x.shape[0])
+        d = d + by_pixel[:, a : a + height, b : b + width]
+    return d.transpose(1, 2, 3, 0)
 
 
 def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:

@@ -22,8 +22,8 @@ from dl_jax.ops.tiles import Tiles, interleaved, shifted
 def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     (height, width), features, n = tiles.output, w.shape[3], x.shape[3]
     m0, m1, m2, m3 = (
-        (g.reshape(-1, features).T @ d).reshape(features, height, 2, width, n)
-        for g, d in zip(_taps(w), _rows(x, tiles), strict=True)
+        (g.reshape(features, -1) @ d).reshape(features, height, 2, width, n)
+        for g, d in zip(_taps(w.transpose(3, 0, 1, 2), 2), _rows(x, tiles), strict=True)
     )
     left, right = m0 + m1 + m2, m1 - m2 - m3
     return jnp.stack([left[:, :, 0], right[:, :, 0], left[:, :, 1], right[:, :, 1]])
@@ -49,16 +49,17 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
             (shifted(d[u], u, tiles.image[0], 1) for u in range(rows)), start=jnp.zeros((), q.dtype)
         )
 
-    d0, d1, d2, d3 = (pixels(g, m) for g, m in zip(_taps(w), _products(q), strict=True))
+    d0, d1, d2, d3 = (pixels(g, m) for g, m in zip(_taps(w, 1), _products(q), strict=True))
     even = shifted(d0, 0, width + 1, 2) + shifted(d1 + d2 - d0, 1, width + 1, 2)
     odd = shifted(d1 - d2 + d3, 0, width + 1, 2) - shifted(d3, 1, width + 1, 2)
     return interleaved(even, odd, tiles.image[1], 2)
 
 
-def _taps(w: jax.Array) -> tuple[jax.Array, ...]:
-    """What the kernel becomes, four times `[K_h, c, features]`."""
-    outer, middle = (w[:, 0] + w[:, 2]) / 2, w[:, 1] / 2
-    return w[:, 0], outer + middle, outer - middle, w[:, 2]
+def _taps(w: jax.Array, axis: int) -> tuple[jax.Array, ...]:
+    """What the kernel becomes, four of them without the axis of its width."""
+    left, middle, right = jnp.unstack(w, axis=axis)
+    outer = (left + right) / 2
+    return left, outer + middle / 2, outer - middle / 2, right
 
 
 def _rows(x: jax.Array, tiles: Tiles) -> list[jax.Array]:

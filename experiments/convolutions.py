@@ -5,7 +5,7 @@
 The value, the gradient by the images and the gradient by the kernel of each, as a call of a
 compiled function, in turns. (Inside a compiled loop, where XLA's gradients are many times slower
 still, see `experiments.any_flax_model`.)
-Expected: none slower by more than a tenth, on any device. About six minutes on 2 cores.
+Expected: none slower by more than a tenth, on any device. About two minutes on 2 cores.
 """
 
 import time

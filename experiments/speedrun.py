@@ -30,9 +30,9 @@ class Config(Options):
 
     num_seeds: int = 20
     num_epochs: int = 2
-    batch_size: int = 64
-    learning_rate: float = 4e-3
-    """At its peak, a third of the way."""
+    batch_size: int = 128
+    learning_rate: float = 8e-3
+    """At its peak, a fifth of the way."""
     features: tuple[int, ...] = (32, 64)
     """Kernels of each convolution."""
 
@@ -60,7 +60,10 @@ def run(config: Config) -> Record:
         model = create("mnist_cnn", features=config.features, dropout_rate=0.0)
         record.add_model("mnist_cnn", model, train.inputs.shape[1:], np.float32, outputs=10)
         steps = -(-len(train.targets) // config.batch_size) * config.num_epochs
-        optimizer = optax.adam(optax.linear_onecycle_schedule(steps, config.learning_rate))
+        rise_and_fall = optax.linear_onecycle_schedule(
+            steps, config.learning_rate, pct_start=0.2, pct_final=0.7
+        )
+        optimizer = optax.adam(rise_and_fall, b2=0.95)
         schedule = Schedule(config.num_epochs, config.batch_size)
         train_from = make_train(model, MULTICLASS, optimizer, Data(train), schedule)
 

@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
             continue
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
         "cpu": _cpu_model(),
         "cores": _usable_cores(),
         "memory_gib": _memory_gib(),

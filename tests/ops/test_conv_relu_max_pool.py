@@ -1,5 +1,7 @@
 """Convolution, ReLU and pooling as one are the three one after the other, faster."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,6 +127,13 @@ def test_lowers_to_the_three_operations_on_an_accelerator(small):
     for platform in ("cuda", "tpu"):
         assert "reduce_window" in text[platform]
         assert "dot_general" not in text[platform]
+
+
+def test_values_places_and_gradient_are_computed_once(small):
+    """XLA keeps the conditions that hold it back, one for each: it would prune an idle branch."""
+    program = gradients(conv_relu_max_pool).lower(*small).compile().as_text()
+    arrays = re.findall(r"= \((\w+)\[\d[^\]]*\]\S*\) conditional\(", program)
+    assert sorted(arrays) == ["f32", "f32", "u8"]
 
 
 def test_a_few_examples_are_taken_one_operation_after_the_other(small):

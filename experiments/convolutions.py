@@ -33,6 +33,7 @@ class Case(NamedTuple):
     stride: int = 1
     padding: str = "SAME"
     groups: int = 1
+    dilation: int = 1
 
 
 CASES = {
@@ -53,7 +54,11 @@ CASES = {
     "ResNet 3, stride 2": Case((8, 56, 56, 128), (3, 3), 128, 2),
     "ResNet 3, 1x1 stride 2": Case((8, 56, 56, 256), (1, 1), 512, 2),
     "ResNet 5, 3x3": Case((8, 7, 7, 512), (3, 3), 512),
-    "depthwise": Case((8, 28, 28, 128), (3, 3), 128, groups=128),
+    "one image": Case((1, 56, 56, 64), (3, 3), 64),
+    "dilation 2": Case((8, 28, 28, 128), (3, 3), 128, dilation=2),
+    "depthwise 3x3": Case((8, 28, 28, 128), (3, 3), 128, groups=128),
+    "depthwise 7x7": Case((8, 28, 28, 96), (7, 7), 96, groups=96),
+    "depthwise 13x13": Case((8, 28, 28, 96), (13, 13), 96, groups=96),
     "max pooling 2x2": Case((32, 26, 26, 32), (2, 2), None, 2, "VALID"),
     "max pooling 3x3, stride 2": Case((8, 55, 55, 96), (3, 3), None, 2, "VALID"),
     "average pooling 2x2": Case((32, 26, 26, 32), (2, 2), -1, 2, "VALID"),
@@ -117,6 +122,7 @@ def _parts(case: Case) -> Mapping[str, Pair]:
         partial(
             convolve, window_strides=strides, padding=case.padding,
             dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=case.groups,
+            rhs_dilation=(case.dilation, case.dilation),
         )
         for convolve in (lax.conv_general_dilated, ops.conv_general_dilated)
     ]  # fmt: skip

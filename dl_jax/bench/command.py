@@ -133,6 +133,10 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     ]
     if options.peers and not set(names) & set(LECTURE):
         raise ValueError(f"--peers: there are peers for {', '.join(LECTURE)}, got {names}")
+    if options.peers and options.device:
+        raise ValueError(
+            "--device, --peers: peers choose their device themselves, expected one or the other"
+        )
     return cases
 
 

@@ -38,6 +38,20 @@ def groups(peers: Iterable[PeerRow]) -> Iterator[tuple[str, list[PeerRow]]]:
         yield f"{name}, {'an' if unit == 'epoch' else 'a'} {unit}", list(rows)
 
 
+def fastest(peers: Iterable[PeerRow]) -> list[str]:
+    """Return a line for each workload: of each framework the one that comes closest."""
+    best: dict[str, dict[str, PeerRow]] = {}
+    for row in filter(has_ratio, peers):
+        frameworks, framework = best.setdefault(row["workload"], {}), row["peer"].split("_")[0]
+        so_far = frameworks.get(framework, row)
+        frameworks[framework] = min(so_far, row, key=lambda row: row["ratio"]["median"])
+    return [
+        f"{workload}, the fastest of each framework: "
+        + ", ".join(f"{row['peer']} {row['ratio']['median']:.2f}" for row in rows.values())
+        for workload, rows in best.items()
+    ]
+
+
 def remarks(peers: Iterable[PeerRow]) -> list[str]:
     """Return what is to be said of peers: versions and settings, and why some have no ratio."""
     lines = []
@@ -59,5 +73,9 @@ def as_lines(peers: Sequence[PeerRow]) -> list[str]:
         for row in filter(has_ratio, rows):
             name, *rest = cells(row)
             body.append([f"  {name}", *rest])
-    said = [line for one in remarks(peers) for line in wrap(one, _WIDTH, subsequent_indent="  ")]
+    said = [
+        line
+        for one in fastest(peers) + remarks(peers)
+        for line in wrap(one, _WIDTH, subsequent_indent="  ")
+    ]
     return [TITLE, format_table(HEADER, body, numbers=range(1, 5)), *said]

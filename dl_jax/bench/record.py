@@ -181,7 +181,9 @@ def read_record(path: Path) -> Record:
         )
     missing = sorted(Record.__annotations__.keys() - found.keys())
     for row in found.get("rows") or ():
-        missing += sorted(Row.__annotations__.keys() - row.keys())
+        missing += sorted(
+            Row.__annotations__.keys() - (row.keys() if isinstance(row, dict) else ())
+        )
     if missing:
         raise ValueError(f"{expected}, got one without {', '.join(dict.fromkeys(missing))}")
     return found  # pyright: ignore[reportReturnType]

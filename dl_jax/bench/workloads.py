@@ -1,5 +1,6 @@
 """What is trained: the lecture's three networks as it trains them, and all other models."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from dl_jax.models import CATALOG, create, entry
 ADAM = Optimizer(optax.adam(1e-3, eps=1e-7), flops=14, slots=2)
 RMSPROP = Optimizer(optax.rmsprop(1e-3, decay=0.9, eps=1e-7), flops=9, slots=1)
 
+_MOST_BYTES = 2**28  # of images to train on, if their size is chosen
 _BATCHES = 16  # of an epoch of a model that the lecture does not train
 
 
@@ -104,6 +106,8 @@ def make_workload(
     inputs = jax.ShapeDtypeStruct(shape, inputs.dtype)
     size = (lecture.batch_size if lecture else 32) if batch_size is None else batch_size
     num_train = lecture.num_train if lecture else _BATCHES * max(size, 32)
+    if image_size is not None:  # larger images than the lecture's, of which there are fewer then
+        num_train = min(num_train, max(size, _MOST_BYTES // math.prod(shape)))
     if not 1 <= size <= num_train:
         most = f"to the {num_train:,} training examples of {name}" if lecture else "on"
         raise ValueError(f"--batch-size: expected from 1 {most}, got {size}")
@@ -117,7 +121,7 @@ def make_workload(
         optimizer=lecture.optimizer if lecture else ADAM,
         batch_size=size,
         num_train=num_train,
-        num_validation=lecture.num_validation if lecture else num_train // _BATCHES,
+        num_validation=min(lecture.num_validation, num_train) if lecture else num_train // _BATCHES,
         real=lecture.real if lecture else None,
     )
 

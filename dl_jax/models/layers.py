@@ -39,7 +39,17 @@ def conv_relu_max_pool(
         conv: a convolution without padding, at stride 1.
         pool: of windows of 2x2.
         x: images or feature maps.
+
+    Raises:
+        ValueError: for another convolution or other windows.
     """
+    strides = conv.strides in (None, 1, (1, 1))
+    plain = strides and conv.padding == "VALID" and conv.use_bias and conv.feature_group_count == 1
+    if not plain or pool.window != (2, 2):
+        raise ValueError(
+            "conv_relu_max_pool: expected a convolution with bias, padding 'VALID', stride 1 and "
+            f"one group, and windows of 2x2, got {conv} and {pool}"
+        )
     if conv.is_initializing():
         return pool(ops.relu(conv(x)))
     params = conv.variables["params"]

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Integer
 
-from dl_jax.ops.bilinear import Products, bilinear
+from dl_jax.ops.bilinear import Products, bilinear, varying_alike
+from dl_jax.ops.patches import is_sharded
 
 _LENGTH = 32  # ids a row: a text fills a few rows, and half of its last one stays empty
 _ROWS = 512  # rows at a time
@@ -30,6 +31,8 @@ def bag_of_words(
             that are not in the vocabulary add nothing.
         kernel: the weights of a dense layer over the multi-hot vector.
     """
+    if is_sharded(ids, kernel) or not ids.size:
+        return _forward(kernel, ids, kernel.shape[0])
     return _bags(kernel, ids, kernel.shape[0])
 
 
@@ -101,6 +104,7 @@ def _over_rows(
         words = jnp.where(_occurs(words, num_words), words, num_words)
         return add(total, chosen // a_text, words)
 
+    total, *_ = varying_alike(total, ids)
     return lax.fori_loop(0, -(-holds.sum() // _ROWS), some, total)
 
 

@@ -61,7 +61,7 @@ def bilinear(
     _transpose(by_w, by_x, forward, lambda d_w, x, y: ((y, d_w), (x, d_w)))
 
     def product(x: jax.Array, w: jax.Array, geometry: Any) -> jax.Array:
-        return forward.bind(*_varying_alike(x, w), geometry=geometry, batch=())
+        return forward.bind(*varying_alike(x, w), geometry=geometry, batch=())
 
     return product
 
@@ -86,7 +86,13 @@ def _primitive(name: str, default: Product, cpu: Product) -> core.Primitive:
         out = jax.eval_shape(partial(on_default, geometry=geometry, batch=batch), *shapes)
         return a.update(shape=out.shape, dtype=out.dtype, weak_type=False)
 
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames=("geometry", "batch")))
+    compiled = jax.jit(primitive.bind, static_argnames=("geometry", "batch"))
+
+    @primitive.def_impl
+    def outside_of_jit(a, b, **static):
+        with jax.disable_jit(False):  # which would call this again
+            return compiled(a, b, **static)
+
     primitive.def_abstract_eval(abstract)
     mlir.register_lowering(primitive, mlir.lower_fun(on_default, multiple_results=False))
     mlir.register_lowering(primitive, mlir.lower_fun(on_cpu, multiple_results=False), "cpu")
@@ -161,7 +167,7 @@ def _transpose(
     ad.defbilinear(primitive, rule(first, 0), rule(second, 1))
 
 
-def _varying_alike(*arrays: jax.Array) -> list[jax.Array]:
+def varying_alike(*arrays: jax.Array) -> list[jax.Array]:
     """Under `shard_map`, let arrays that are the same on all devices of an axis vary over it."""
     varying = [jax.typeof(a).manual_axis_type.varying for a in arrays]
     axes = frozenset().union(*varying)

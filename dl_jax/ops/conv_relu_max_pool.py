@@ -1,7 +1,5 @@
 """Convolution, ReLU and max pooling as one operation."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -10,6 +8,7 @@ from jaxtyping import Array, Float
 from dl_jax.ops.activations import relu
 from dl_jax.ops.bilinear import Products, bilinear
 from dl_jax.ops.convolution import conv_general_dilated
+from dl_jax.ops.once import once
 from dl_jax.ops.patches import is_sharded
 from dl_jax.ops.pooling import max_pool
 from dl_jax.ops.tile_pixels import PIXELS
@@ -19,13 +18,13 @@ from dl_jax.ops.winograd import WINOGRAD
 _FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
 _FEW_PIXELS = 64  # under a tile, all channels together: too few for Winograd's sums to pay
 
-Arrays = tuple[jax.Array, ...]
-
 
 def conv_relu_max_pool(
     inputs: Float[Array, "n h w c"],
     kernel: Float[Array, "k_h k_w c f"],
     bias: Float[Array, " f"],
+    *,
+    winograd: bool | None = None,
 ) -> Float[Array, "n out_h out_w f"]:
     """Return `max_pool(relu(conv(inputs, kernel) + bias))`, without padding, in tiles of 2x2.
 
@@ -46,9 +45,12 @@ def conv_relu_max_pool(
         inputs: images or feature maps.
         kernel: the kernels.
         bias: one for each kernel.
+        winograd: whether a CPU takes Winograd's algorithm. Unless given: in float32, where there
+            are channels enough for it to be the faster one.
 
     Raises:
-        ValueError: unless the shapes fit each other and at least one tile fits into the image.
+        ValueError: unless the shapes fit each other and at least one tile fits into the image, or
+            if Winograd's algorithm is wanted for a kernel that is not three wide.
     """
     if inputs.ndim != 4 or kernel.ndim != 4 or bias.shape != kernel.shape[3:]:
         raise ValueError(
@@ -56,7 +58,14 @@ def conv_relu_max_pool(
             f"bias [f], got {inputs.shape}, {kernel.shape} and {bias.shape}"
         )
     (_, *image, _), (*size, _, _) = inputs.shape, kernel.shape
-    tiles = Tiles((image[0], image[1]), (size[0], size[1]))
+    if winograd and size[1] != 3:
+        raise ValueError(
+            f"conv_relu_max_pool: winograd needs a kernel three wide, got {size[0]}x{size[1]}"
+        )
+    if winograd is None:
+        pixels = kernel.shape[2] * (size[0] + 1) * (size[1] + 1)
+        winograd = size[1] == 3 and inputs.dtype == jnp.float32 and pixels > _FEW_PIXELS
+    tiles = Tiles((image[0], image[1]), (size[0], size[1]), winograd)
     if min(tiles.output) < 1:
         raise ValueError(
             f"conv_relu_max_pool: expected images of at least {size[0] + 1}x{size[1] + 1} for a "
@@ -76,23 +85,22 @@ def conv_relu_max_pool(
         jnp.float32,
         jnp.float64,
     )
-    if not alike or len(inputs) < _FEW_EXAMPLES or is_sharded(inputs, kernel, bias):
+    few = len(inputs) < _FEW_EXAMPLES or not kernel.size
+    if not alike or few or is_sharded(inputs, kernel, bias):
         return one_by_one(inputs, kernel, bias)
     # Rematerialised, so that an accelerator does not store what the CPU's gradient wants.
     by_tiles = jax.checkpoint(by_tiles, prevent_cse=False)
     return lax.platform_dependent(inputs, kernel, bias, cpu=by_tiles, default=one_by_one)
 
 
-def _products(channels: int, dtype: jnp.dtype, tiles: Tiles) -> Products:
-    height, width = tiles.kernel
-    pixels = channels * (height + 1) * (width + 1)
-    return WINOGRAD if width == 3 and dtype == jnp.float32 and pixels > _FEW_PIXELS else PIXELS
+def _products(tiles: Tiles) -> Products:
+    return WINOGRAD if tiles.winograd else PIXELS
 
 
 _CHOSEN = Products(
-    lambda x, w, tiles: _products(x.shape[0], x.dtype, tiles).forward(x, w, tiles),
-    lambda q, w, tiles: _products(w.shape[2], q.dtype, tiles).by_x(q, w, tiles),
-    lambda x, q, tiles: _products(x.shape[0], x.dtype, tiles).by_w(x, q, tiles),
+    lambda x, w, tiles: _products(tiles).forward(x, w, tiles),
+    lambda q, w, tiles: _products(tiles).by_x(q, w, tiles),
+    lambda x, q, tiles: _products(tiles).by_w(x, q, tiles),
 )
 _conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=-1)
 
@@ -100,8 +108,7 @@ _conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=
 @jax.custom_jvp
 def _relu_max(q: jax.Array, b: jax.Array) -> jax.Array:
     """ReLU of the largest of the four places of each tile and the bias."""
-    (y,) = _once(b, lambda y: (jnp.abs(y),), relu(_largest(q) + b[:, None, None, None]))
-    return y
+    return once(relu(_largest(q) + b[:, None, None, None]))
 
 
 @_relu_max.defjvp
@@ -112,26 +119,11 @@ def _relu_max_jvp(primals, tangents):
     for i in (2, 1, 0):
         place = jnp.where((q[i] == largest) | jnp.isnan(q[i]), jnp.uint8(i), place)
     y = relu(largest + b[:, None, None, None])
-    place = jnp.where(y == 0, jnp.uint8(4), place)
-    y, place = _once(b, lambda y, place: (jnp.abs(y), jnp.minimum(place, 4)), y, place)
-
+    place = once(jnp.where(y == 0, jnp.uint8(4), place))
     is_place = place[None] == jnp.arange(4, dtype=jnp.uint8).reshape(4, 1, 1, 1, 1)
     d_y = jnp.where(is_place, d_q, 0).sum(0) + jnp.where(place < 4, d_b[:, None, None, None], 0)
-    one = jnp.isnan(b[0]).astype(d_y.dtype)  # where the product is taken
-    (d_y,) = _once(b, lambda d_y: (one * d_y,), d_y)
-    return y, d_y
+    return once(y), once(d_y)
 
 
 def _largest(q: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.maximum(q[0], q[1]), jnp.maximum(q[2], q[3]))
-
-
-def _once(b: jax.Array, same: Callable[..., Arrays], *arrays: jax.Array) -> Arrays:
-    """Return the arrays, each computed once, whatever it is used for.
-
-    XLA computes what is cheap anew for each use: here from q, four times as large, and on the way
-    back from the random bits of a dropout. It does not do so across a condition, if both branches
-    compute something, and does not see that `same` changes nothing. Measured: without this a
-    training step of the lecture's CNN takes 2.4 times as long.
-    """
-    return lax.cond(jnp.isnan(b[0]), same, lambda *arrays: arrays, *arrays)

@@ -14,6 +14,7 @@ from dl_jax.ops.convolution_native import NATIVE, Convolution
 from dl_jax.ops.grouped_convolution import GROUPED
 from dl_jax.ops.patches import is_sharded
 
+_DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 _convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0)
 
 
@@ -83,7 +84,7 @@ def conv_general_dilated(
         and batch_group_count == 1
         and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
         and lhs.dtype == rhs.dtype == output.dtype
-        and jnp.issubdtype(lhs.dtype, jnp.floating)
+        and lhs.dtype in _DTYPES
         and min(lhs.size, rhs.size, output.size) > 0
         and not is_sharded(lhs, rhs)
     )
@@ -107,7 +108,8 @@ def conv_general_dilated(
         padding=((top, bottom), (left, right)),
         dilation=dilation,
         groups=feature_group_count,
-        precision=precision,
+        # The default that holds here; it may be another one where the program is compiled.
+        precision=jax.config.jax_default_matmul_precision if precision is None else precision,  # pyright: ignore[reportAttributeAccessIssue]
     )
     y = _convolution(x, w, how)
     # An axis of the output is found in NHWC, where the layout has it in N, C, H, W.

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dl_jax.ops.bilinear import Products
+from dl_jax.ops.bilinear import Products, varying_alike
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.window_blocks import blocks_of
 
@@ -75,6 +75,7 @@ def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
         return lax.dot_general(taps, outputs, rows, how.precision, wide)
 
     zeros = jnp.zeros((math.prod(how.kernel) * x.shape[3], y.shape[3]), wide)
+    zeros, *_ = varying_alike(zeros, x, y)
     total = lax.fori_loop(0, blocks.number, lambda i, sum_: sum_ + block(i), zeros)
     return total.astype(x.dtype).reshape(*how.kernel, x.shape[3], y.shape[3])
 

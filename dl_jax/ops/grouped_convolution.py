@@ -1,6 +1,7 @@
 """Convolutions in groups on a CPU: each channel for itself, or a few groups one by one."""
 
 import functools
+import math
 from itertools import product
 
 import jax
@@ -12,6 +13,7 @@ from dl_jax.ops.convolution_cpu import CPU
 from dl_jax.ops.convolution_native import NATIVE, Convolution, padded
 
 _A_FEW = 4
+_MOST_TAPS = 169  # of a channel for itself; more take seconds to compile
 
 
 def _depthwise(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
@@ -62,7 +64,7 @@ _FEW = Products(_one_by_one(0), _one_by_one(1), _one_by_one(2))
 def _chosen(channels: int, features: int, how: Convolution) -> Products:
     if how.groups == 1:
         return CPU
-    if how.groups == channels == features:
+    if how.groups == channels == features and math.prod(how.kernel) <= _MOST_TAPS:
         return _DEPTHWISE
     return _FEW if how.groups <= _A_FEW else NATIVE
 

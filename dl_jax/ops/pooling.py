@@ -34,7 +34,7 @@ def max_pool(
         padding: `"VALID"`, `"SAME"`, or (before, after) for each side.
 
     Raises:
-        ValueError: if inputs, window and padding are not those of images.
+        ValueError: if inputs, window, strides and padding are not those of images.
     """
     window, steps, pads = _geometry(inputs, window_shape, strides, padding)
 
@@ -44,7 +44,7 @@ def max_pool(
     def by_taps(x: jax.Array) -> jax.Array:
         return _largest(x, lambda x, outside: _taps(x, outside, window, steps, pads))
 
-    return _on_cpu(by_taps, native, window, inputs)
+    return _on_cpu(by_taps, native, window, pads, inputs)
 
 
 def avg_pool(
@@ -52,30 +52,34 @@ def avg_pool(
     window_shape: Sequence[int],
     strides: Sequence[int] | None = None,
     padding: str | Sequence[tuple[int, int]] = "VALID",
+    count_include_pad: bool = True,
 ) -> Float[Array, "n out_h out_w c"]:
     """Return the mean of each window. Slide "Pooling".
 
-    The arguments are those of `flax.linen.avg_pool`, for images; padded zeros count as values of
-    their window, as there.
+    The arguments are those of `flax.linen.avg_pool`, for images.
 
     Args:
         inputs: images or feature maps.
         window_shape: height and width of the window.
         strides: distance between windows; 1 unless given, as in Flax.
         padding: `"VALID"`, `"SAME"`, or (before, after) for each side.
+        count_include_pad: whether padded zeros count as values of their window.
 
     Raises:
-        ValueError: if inputs, window and padding are not those of images.
+        ValueError: if inputs, window, strides and padding are not those of images.
     """
     window, steps, pads = _geometry(inputs, window_shape, strides, padding)
 
     def native(x: jax.Array) -> jax.Array:
-        return lax.reduce_window(x, 0.0, lax.add, window, steps, pads) / np.prod(window)
+        return lax.reduce_window(x, 0.0, lax.add, window, steps, pads)
 
     def by_taps(x: jax.Array) -> jax.Array:
-        return functools.reduce(jnp.add, _taps(x, 0.0, window, steps, pads)) / np.prod(window)
+        return functools.reduce(jnp.add, _taps(x, 0.0, window, steps, pads))
 
-    return _on_cpu(by_taps, native, window, inputs)
+    values = np.prod(window)
+    if not count_include_pad:
+        values = native(jnp.ones((1, *inputs.shape[1:3], 1), inputs.dtype))
+    return _on_cpu(by_taps, native, window, pads, inputs) / values
 
 
 def _geometry(
@@ -90,8 +94,15 @@ def _geometry(
             "pooling: expected inputs [n, height, width, channels] and a window (height, width), "
             f"got inputs {inputs.shape} and window {tuple(window_shape)}"
         )
+    strides = (1, 1) if strides is None else strides
+    pairs = [strides] if isinstance(padding, str) else [strides, padding, *padding]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            "pooling: expected strides (down, right), and padding 'SAME', 'VALID' or ((top, "
+            f"bottom), (left, right)), got strides {tuple(strides)} and padding {padding!r}"
+        )
     window = (1, *window_shape, 1)
-    steps = (1, *(strides or (1, 1)), 1)
+    steps = (1, *strides, 1)
     if isinstance(padding, str):
         return window, steps, tuple(lax.padtype_to_pads(inputs.shape, window, steps, padding))
     (top, bottom), (left, right) = padding
@@ -102,10 +113,13 @@ def _on_cpu(
     by_taps: Callable[[jax.Array], jax.Array],
     native: Callable[[jax.Array], jax.Array],
     window: tuple[int, ...],
+    pads: Pads,
     inputs: jax.Array,
 ) -> jax.Array:
     """Small windows tap by tap on a CPU, where XLA's loops over windows and back are slow."""
-    if np.prod(window) > _MOST_TAPS or is_sharded(inputs):
+    sides = zip(inputs.shape, window, pads, strict=True)
+    none = any(side + sum(pad) < size for side, size, pad in sides)
+    if none or np.prod(window) > _MOST_TAPS or is_sharded(inputs):
         return native(inputs)
     by_taps = jax.checkpoint(by_taps, prevent_cse=False)
     return lax.platform_dependent(inputs, cpu=by_taps, default=native)

@@ -22,10 +22,12 @@ class Tiles(NamedTuple):
     Attributes:
         image: of x.
         kernel: of w.
+        winograd: whether they are computed by Winograd's algorithm.
     """
 
     image: Pair
     kernel: Pair
+    winograd: bool
 
     @property
     def output(self) -> Pair:

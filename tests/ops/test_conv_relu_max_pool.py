@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import lax
 
 from dl_jax.ops import conv_relu_max_pool, relu
+from dl_jax.ops.once import once
 
 SHAPES = [  # image, kernel: few channels and many, even sides and odd, three wide and not
     ((28, 28, 1), (3, 3, 1, 8)),
@@ -147,3 +148,31 @@ def test_an_image_too_small_for_a_tile(small):
         ValueError, match="at least 4x4 for a kernel 3x3 and a tile of 2x2, got 3x7"
     ):
         conv_relu_max_pool(x[:, :3], w, b)
+
+
+def test_winograds_algorithm_can_be_chosen(small):
+    x, w, b = small
+    default, chosen, refused = (
+        conv_relu_max_pool(x, w, b, winograd=c) for c in (None, True, False)
+    )
+    np.testing.assert_array_equal(default, refused)  # too few channels for it
+    assert (default != chosen).any()
+    # 18 products of numbers up to 1, rounded at most three times as much.
+    np.testing.assert_allclose(chosen, default, atol=3 * 18 * 2**-23)
+    with pytest.raises(ValueError, match="three wide"):
+        conv_relu_max_pool(x, w[:, :2], b, winograd=True)
+
+
+def test_no_channels_leave_the_bias():
+    y = conv_relu_max_pool(jnp.ones((20, 6, 6, 0)), jnp.ones((3, 3, 0, 2)), jnp.array([1.0, -1.0]))
+    np.testing.assert_array_equal(y, np.broadcast_to([1.0, 0.0], (20, 2, 2, 2)))
+
+
+def test_once_is_the_identity_in_all_that_it_does(key):
+    x = jax.random.normal(key, (3, 4)).at[0, 0].set(jnp.nan)  # which takes the unlikely branch
+    for a in (x, jnp.zeros((0, 2)), jnp.full((2, 2), 255, jnp.uint8), jnp.arange(3)):
+        np.testing.assert_array_equal(jax.jit(once)(a), a)
+        np.testing.assert_array_equal(jax.jit(jax.vmap(once))(a), a)
+    y, d_y = jax.jvp(jax.jit(once), (x,), (2 * x,))
+    np.testing.assert_array_equal(d_y, 2 * y)
+    np.testing.assert_array_equal(jax.jit(jax.vjp(once, x)[1])(3 * x)[0], 3 * x)

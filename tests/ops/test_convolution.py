@@ -185,16 +185,67 @@ def test_lowers_to_the_native_convolution_on_an_accelerator(small):
         assert windows not in text[platform]
 
 
-def test_under_shard_map(small):
+def test_value_and_gradients_under_shard_map(small):
     x, w = small
     mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     data, everywhere = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
 
-    def convolve(x, w):
-        return conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+    def value_and_gradients(x, w):
+        def energy(x, w):
+            y = conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+            return jnp.sum(y**2), y
 
-    mapped = jax.shard_map(convolve, mesh=mesh, in_specs=(data, everywhere), out_specs=data)
-    np.testing.assert_allclose(mapped(x, w), convolve(x, w), rtol=1e-6, atol=1e-6)
+        grads, y = jax.grad(energy, (0, 1), has_aux=True)(x, w)
+        return y, *grads
+
+    mapped = jax.shard_map(
+        value_and_gradients,
+        mesh=mesh,
+        in_specs=(data, everywhere),
+        out_specs=(data, data, everywhere),
+    )
+    for ours, alone in zip(mapped(x, w), value_and_gradients(x, w), strict=True):
+        np.testing.assert_allclose(ours, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [7, 11])
+def test_a_first_layer_of_large_kernels(size, key):
+    """Windows of few channels and many taps go a way of their own."""
+    x_key, w_key = jax.random.split(key)
+    x = jax.random.randint(x_key, (2, 23, 20, 3), -4, 5).astype(jnp.float32)
+    w = jax.random.randint(w_key, (size, size, 3, 4), -4, 5).astype(jnp.float32)
+
+    def results(convolve):
+        def f(x, w):
+            return convolve(x, w, (2, 3), "SAME", dimension_numbers=NHWC)
+
+        y, pull_back = jax.vjp(f, x, w)
+        return y, *pull_back(jnp.round(y / 8) % 5)
+
+    # Whole numbers: every sum is exact in any order.
+    for ours, theirs in zip(
+        results(conv_general_dilated), results(lax.conv_general_dilated), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_default_precision_is_that_of_the_call(small):
+    @jax.jit
+    def highest(x, w):
+        with jax.default_matmul_precision("highest"):
+            return conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+
+    text = highest.trace(*small).lower(lowering_platforms=("cuda",)).as_text()
+    assert "precision HIGHEST" in text
+
+
+def test_without_jit(small):
+    with jax.disable_jit():
+        y = conv_general_dilated(*small, (1, 1), "SAME", dimension_numbers=NHWC)
+    jitted = jax.jit(
+        conv_general_dilated, static_argnums=(2, 3), static_argnames="dimension_numbers"
+    )
+    np.testing.assert_allclose(y, jitted(*small, (1, 1), "SAME", dimension_numbers=NHWC), 1e-5)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])

@@ -120,5 +120,26 @@ def test_the_bag_of_words_under_forward_mode_vmap_and_on_an_accelerator(key):
     assert "stablehlo.while" not in text["cuda"]
 
 
+def test_the_bag_of_words_under_shard_map(key):
+    ids, kernel = jnp.array([[1, 2, 0], [3, 0, 0]]), jax.random.normal(key, (5, 2))
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    data, everywhere = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
+
+    def value_and_gradient(ids, kernel):
+        y, pull_back = jax.vjp(lambda kernel: ops.bag_of_words(ids, kernel), kernel)
+        return y, *pull_back(y)
+
+    specs = (data, everywhere)
+    mapped = jax.shard_map(value_and_gradient, mesh=mesh, in_specs=specs, out_specs=specs)
+    for ours, alone in zip(mapped(ids, kernel), value_and_gradient(ids, kernel), strict=True):
+        np.testing.assert_allclose(ours, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_no_texts_and_no_words(shape):
+    y = ops.bag_of_words(jnp.zeros(shape, jnp.int32), jnp.ones((5, 2)))
+    np.testing.assert_array_equal(y, np.zeros((shape[0], 2)))
+
+
 def test_multi_hot_is_the_slides_matrix():
     assert ops.multi_hot(IDS, 6).tolist() == [[0, 1, 0, 1, 0, 0], [0, 0, 1, 1, 1, 1], [0] * 6]

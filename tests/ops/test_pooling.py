@@ -69,3 +69,36 @@ def test_a_value_that_is_not_a_number_passes_on_and_gets_the_gradient():
     y, pull_back = jax.vjp(lambda x: max_pool(x, (2, 2), (2, 2)), x)
     assert jnp.isnan(y).all()
     assert pull_back(jnp.ones_like(y))[0][0, :, :, 0].tolist() == [[0, 0], [1, 0]]
+
+
+def test_windows_larger_than_the_image_are_none():
+    for pool in (max_pool, avg_pool):
+        assert pool(jnp.ones((1, 1, 1, 1)), (2, 2), (2, 2)).shape == (1, 0, 0, 1)
+
+
+def test_the_mean_may_leave_padding_out():
+    y = avg_pool(jnp.ones((1, 3, 3, 1)), (2, 2), (2, 2), "SAME", count_include_pad=False)
+    np.testing.assert_array_equal(y, jnp.ones((1, 2, 2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("strides", "padding"), [((2,), "SAME"), ((2, 2), ((0, 1),)), ((1, 1, 1), "VALID")]
+)
+def test_strides_or_padding_of_another_length(strides, padding):
+    with pytest.raises(ValueError, match="expected strides"):
+        max_pool(jnp.ones((1, 4, 4, 1)), (2, 2), strides, padding)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+@pytest.mark.parametrize(("ours", "flaxs"), [(max_pool, nn.max_pool), (avg_pool, nn.avg_pool)])
+def test_other_precisions_and_accelerators(ours, flaxs, dtype, key):
+    with jax.enable_x64(True):
+        # Whole numbers, whose sums and quarters all of these hold.
+        x = jax.random.randint(key, (2, 6, 6, 3), -8, 8).astype(dtype)
+        expected = flaxs(x, (2, 2), (2, 2))
+        got = jax.jit(lambda x: ours(x, (2, 2), (2, 2)))
+        assert got(x).dtype == dtype
+        np.testing.assert_array_equal(got(x).astype("float32"), expected.astype("float32"))
+        for platform in ("cuda", "tpu"):
+            text = got.trace(x).lower(lowering_platforms=(platform,)).as_text()
+            assert "reduce_window" in text

@@ -7,7 +7,7 @@ import torch  # pyright: ignore[reportMissingImports]
 
 from dl_jax.bench.peers import torch_eager as eager
 from dl_jax.bench.peers import torch_network as network
-from dl_jax.bench.peers.peer import Choice, Peer, Trainer
+from dl_jax.bench.peers.peer import Peer, Trainer
 from dl_jax.bench.peers.problem import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Problem
 
 
@@ -26,8 +26,11 @@ def load(problem: Problem, variant: str) -> Peer:
     layouts = {layout for layout, _, _ in settings}
     batches = {layout: network.device_batches(problem, layout) for layout in layouts}
     choices = [
-        Choice(words, partial(_whole, problem, layout, batches[layout], options))
+        choice
         for layout, words, options in settings
+        for choice in eager.in_threads(
+            problem, words, partial(_whole, problem, layout, batches[layout], options)
+        )
     ]
     return eager.peer(choices, note)
 
@@ -37,6 +40,7 @@ def _whole(
     layout: str,
     batches: list[tuple[Any, Any]],
     options: dict[str, Any],
+    threads: int,
     checked: bool,
 ) -> Trainer:
     params = network.parameters(problem, layout)
@@ -54,8 +58,9 @@ def _whole(
         else:
             _adam(params, means, squares, count, grads)
 
+    torch.set_num_threads(threads)  # what is compiled is compiled for them
     compiled = torch.compile(step, dynamic=False, **options)
-    return eager.trainer(problem, layout, params, compiled, batches)
+    return eager.trainer(problem, layout, params, compiled, batches, threads)
 
 
 def _adam(

@@ -24,7 +24,7 @@ def load(problem: Problem, variant: str) -> Peer:
     """Return eager PyTorch."""
     batches = network.device_batches(problem, variant)
 
-    def build(fused: bool, checked: bool) -> Trainer:
+    def build(fused: bool, threads: int, checked: bool) -> Trainer:
         params = network.parameters(problem, variant)
         for param in params:
             param.requires_grad_(True)
@@ -45,11 +45,25 @@ def load(problem: Problem, variant: str) -> Peer:
             loss.backward()
             update()
 
-        return trainer(problem, variant, params, step, batches)
+        return trainer(problem, variant, params, step, batches, threads)
 
     if problem.workload == "imdb_bow":
-        return peer([Choice("", partial(build, False))], RMSPROP_NOTE)
-    return peer([Choice("fused Adam", partial(build, True)), Choice("Adam", partial(build, False))])
+        return peer(in_threads(problem, "", partial(build, False)), RMSPROP_NOTE)
+    return peer(
+        in_threads(problem, "fused Adam", partial(build, True))
+        + in_threads(problem, "Adam", partial(build, False))
+    )
+
+
+def in_threads(
+    problem: Problem, setting: str, build: Callable[[int, bool], Trainer]
+) -> list[Choice]:
+    """Return the choice with all threads, and for steps so small that it may be faster with one."""
+    choices = [Choice(setting, partial(build, torch.get_num_threads()))]
+    if problem.workload != "mnist_cnn":
+        words = f"{setting}, one thread" if setting else "one thread"
+        choices.append(Choice(words, partial(build, 1)))
+    return choices
 
 
 def peer(choices: Sequence[Choice], note: str = "") -> Peer:
@@ -65,10 +79,12 @@ def trainer(
     params: list[Any],
     step: Callable[[Any, Any], None],
     batches: list[tuple[Any, Any]],
+    threads: int,
 ) -> Trainer:
     """Return a trainer that calls a step for each batch, and changes the parameters in place."""
 
     def train(steps: int) -> None:
+        torch.set_num_threads(threads)
         for inputs, targets in batches[:steps]:
             step(inputs, targets)
         if torch.cuda.is_available():

@@ -73,6 +73,7 @@ from dl_jax.backprop.neurons import (
     sigmoid_delta_rule,
 )
 from dl_jax.backprop.pair import Pair
+from dl_jax.backprop.tiles import conv_relu_max_pool_bwd, conv_relu_max_pool_fwd
 
 __all__ = [
     "BINARY",
@@ -102,6 +103,8 @@ __all__ = [
     "cnn",
     "conv_bwd",
     "conv_fwd",
+    "conv_relu_max_pool_bwd",
+    "conv_relu_max_pool_fwd",
     "dense_bwd",
     "dense_fwd",
     "dropout_bwd",

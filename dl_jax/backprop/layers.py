@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Integer, Key
+from jaxtyping import Array, Float, Integer, Key
 
 from dl_jax import ops
 
@@ -71,16 +71,16 @@ def dropout_bwd(
 
 def bag_of_words_fwd(
     ids: Integer[Array, "n length"], w: Float[Array, "num_words j"]
-) -> tuple[Float[Array, "n j"], tuple[Int[Array, "n length"], Float[Array, "num_words j"]]]:
+) -> tuple[Float[Array, "n j"], tuple[Integer[Array, "n length"], Float[Array, "num_words j"]]]:
     """Return `y_j = sum_{v in ids} w_vj` of each text, `[n, j]`, and ids and w.
 
     The product of the slide's `vectorize_sequences(ids)` with w; 0 is no word.
     """
-    return ops.bag_of_words(ids, w), (ids.astype(jnp.int32), w)
+    return ops.bag_of_words(ids, w), (ids, w)
 
 
 def bag_of_words_bwd(
-    residuals: tuple[Int[Array, "n length"], Float[Array, "num_words j"]],
+    residuals: tuple[Integer[Array, "n length"], Float[Array, "num_words j"]],
     d_y: Float[Array, "n j"],
 ) -> tuple[None, Float[Array, "num_words j"]]:
     """Return None for the ids, and `dE/dw_vj = sum_n dE/dy_j` over the texts that contain v.
@@ -89,11 +89,7 @@ def bag_of_words_bwd(
     rows of the words.
     """
     ids, w = residuals
-    occurs = (ids > 0) & (ids < w.shape[0])
-    rows = jnp.where(occurs[..., None], d_y[:, None, :], 0)
-    wide = jnp.promote_types(w.dtype, jnp.float32)  # a frequent word has thousands of rows
-    d_w = jnp.zeros(w.shape, wide).at[ids].add(rows.astype(wide), mode="drop")
-    return None, d_w.astype(w.dtype)
+    return None, ops.add_to_words(d_y, ids, len(w))
 
 
 def batch_update(

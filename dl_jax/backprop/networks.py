@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Key, PyTree, Shaped
 
-from dl_jax.backprop import images, layers, losses
+from dl_jax.backprop import layers, losses, tiles
 from dl_jax.backprop.activations import RELU
 from dl_jax.backprop.pair import Pair
+from dl_jax.ops.tiles import side_before, side_behind
 
 
 class Network(NamedTuple):
@@ -135,12 +136,12 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
         convs, (dense, *more) = _in_order("cnn", params, "Conv", "Dense")
         if more:
             raise ValueError(f"backprop.cnn: expected one dense layer, got {1 + len(more)}")
-        x, blocks = inputs, []
+        depth, blocks = len(convs), []  # beyond these sides no pixel reaches an output
+        height, width = (side_before(depth, side_behind(depth, i)) for i in inputs.shape[1:3])
+        x = inputs[:, :height, :width]
         for conv in convs:
-            z, conv_way = images.conv_fwd(x, conv["kernel"], conv["bias"])
-            y, relu = RELU.forward(z)
-            x, pool = images.max_pool_fwd(y, window=(2, 2), strides=(2, 2))
-            blocks.append((conv_way, relu, pool))
+            x, block = tiles.conv_relu_max_pool_fwd(x, conv["kernel"], conv["bias"])
+            blocks.append(block)
         x, shape = layers.flatten_fwd(x)
         mask = None
         if key is not None:
@@ -157,10 +158,8 @@ def cnn(dropout_rate: float = 0.5, loss: Pair = losses.MULTICLASS) -> Network:
             d_x, _ = layers.dropout_bwd(mask, d_x)
         (d_x,) = layers.flatten_bwd(shape, d_x)
         convs = []
-        for conv_way, relu, pool in reversed(blocks):
-            (d_y,) = images.max_pool_bwd(pool, d_x, window=(2, 2), strides=(2, 2))
-            (d_z,) = RELU.backward(relu, d_y)
-            d_x, d_w, d_b = images.conv_bwd(conv_way, d_z)
+        for block in reversed(blocks):
+            d_x, d_w, d_b = tiles.conv_relu_max_pool_bwd(block, d_x)
             convs.insert(0, {"kernel": d_w, "bias": d_b})
         return _by_name("Conv", convs) | _by_name("Dense", [dense])
 

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from dl_jax.models.inputs import check_features, expect
 from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, MaxPool, conv_relu_max_pool
+from dl_jax.ops.tiles import side_before, side_behind
 
 
 class CNN(nn.Module):
@@ -31,7 +32,7 @@ class CNN(nn.Module):
         check_features("CNN", self.features)
         expect("CNN", inputs, "[n, height, width, channels]", 4)
         depth = len(self.features)
-        smallest = _side_before(depth, 1)
+        smallest = side_before(depth, 1)
         if min(inputs.shape[1:3]) < smallest:
             raise ValueError(
                 f"CNN: expected images of at least {smallest}x{smallest} for "
@@ -40,23 +41,9 @@ class CNN(nn.Module):
         x = inputs
         if not self.is_initializing():  # where the summary sees the lecture's shapes
             # Rows and columns that pooling drops, here or behind the next convolution, cost time.
-            height, width = (_side_before(depth, _side_behind(depth, i)) for i in x.shape[1:3])
+            height, width = (side_before(depth, side_behind(depth, i)) for i in x.shape[1:3])
             x = x[:, :height, :width]
         for features in self.features:
             x = conv_relu_max_pool(Conv(features, (3, 3), padding="VALID"), MaxPool(), x)
         x = Dropout(self.dropout_rate)(Flatten()(x), train=train)
         return Dense(self.num_classes)(x)
-
-
-def _side_behind(depth: int, side: int) -> int:
-    """The side behind so many stages: each takes two pixels off and halves the rest."""
-    for _ in range(depth):
-        side = (side - 2) // 2
-    return side
-
-
-def _side_before(depth: int, side: int) -> int:
-    """The side that so many stages need for this one behind them."""
-    for _ in range(depth):
-        side = 2 * side + 2
-    return side

@@ -8,7 +8,7 @@ from dl_jax.ops.arithmetic import (
     pool_output_size,
     receptive_field,
 )
-from dl_jax.ops.bag_of_words import bag_of_words, multi_hot
+from dl_jax.ops.bag_of_words import add_to_words, bag_of_words, multi_hot
 from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.dropout import dropout
@@ -18,6 +18,7 @@ from dl_jax.ops.shapes import Description, describe, to_channels_first, to_chann
 __all__ = [
     "ConvParameters",
     "Description",
+    "add_to_words",
     "avg_pool",
     "bag_of_words",
     "conv_general_dilated",

@@ -33,7 +33,24 @@ def bag_of_words(
     """
     if is_sharded(ids, kernel) or not ids.size:
         return _forward(kernel, ids, kernel.shape[0])
-    return _bags(kernel, ids, kernel.shape[0])
+    return _bags.forward(kernel, ids, kernel.shape[0])
+
+
+def add_to_words(
+    rows: Float[Array, "n features"], ids: Integer[Array, "n length"], num_words: int
+) -> Float[Array, "num_words features"]:
+    """Return the transpose of `bag_of_words`: each text's row, added up for each of its words.
+
+        d_kernel[w, j] = sum_{n: w in ids_n} rows[n, j]
+
+    Args:
+        rows: one for each text.
+        ids: as in `bag_of_words`.
+        num_words: rows of the result.
+    """
+    if is_sharded(ids, rows) or not ids.size:
+        return _by_kernel(rows, ids, num_words)
+    return _bags.by_x(rows, ids, num_words)
 
 
 def multi_hot(ids: Integer[Array, "n length"], num_words: int) -> Float[Array, "n num_words"]:

@@ -39,8 +39,8 @@ def bilinear(
     default: Products,
     cpu: Products,
     example_axis: Literal[0, -1] | None,
-) -> Product:
-    """Return `(x, w, geometry) -> y` as a primitive, which lowers to one of two algorithms.
+) -> Products:
+    """Return the three products as primitives, each of which lowers to one of two algorithms.
 
     Args:
         name: of the primitive, as programs print it.
@@ -60,10 +60,11 @@ def bilinear(
     _transpose(by_x, forward, by_w, lambda d_x, y, w: ((d_x, w), (d_x, y)))
     _transpose(by_w, by_x, forward, lambda d_w, x, y: ((y, d_w), (x, d_w)))
 
-    def product(x: jax.Array, w: jax.Array, geometry: Any) -> jax.Array:
-        return forward.bind(*varying_alike(x, w), geometry=geometry, batch=())
+    return Products(*(partial(_bind, primitive) for primitive in (forward, by_x, by_w)))
 
-    return product
+
+def _bind(primitive: core.Primitive, a: jax.Array, b: jax.Array, geometry: Any) -> jax.Array:
+    return primitive.bind(*varying_alike(a, b), geometry=geometry, batch=())
 
 
 def _primitive(name: str, default: Product, cpu: Product) -> core.Primitive:

@@ -6,17 +6,13 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from dl_jax.ops.activations import relu
-from dl_jax.ops.bilinear import Products, bilinear
+from dl_jax.ops.conv_tiles import conv_tiles, is_place, relu_max, tiles_of
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.once import once
 from dl_jax.ops.patches import is_sharded
 from dl_jax.ops.pooling import max_pool
-from dl_jax.ops.tile_pixels import PIXELS
-from dl_jax.ops.tiles import Tiles
-from dl_jax.ops.winograd import WINOGRAD
 
 _FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
-_FEW_PIXELS = 64  # under a tile, all channels together: too few for Winograd's sums to pay
 
 
 def conv_relu_max_pool(
@@ -62,10 +58,7 @@ def conv_relu_max_pool(
         raise ValueError(
             f"conv_relu_max_pool: winograd needs a kernel three wide, got {size[0]}x{size[1]}"
         )
-    if winograd is None:
-        pixels = kernel.shape[2] * (size[0] + 1) * (size[1] + 1)
-        winograd = size[1] == 3 and inputs.dtype == jnp.float32 and pixels > _FEW_PIXELS
-    tiles = Tiles((image[0], image[1]), (size[0], size[1]), winograd)
+    tiles = tiles_of(inputs, kernel, winograd)
     if min(tiles.output) < 1:
         raise ValueError(
             f"conv_relu_max_pool: expected images of at least {size[0] + 1}x{size[1] + 1} for a "
@@ -78,7 +71,7 @@ def conv_relu_max_pool(
         return max_pool(relu(z + b[None, None, None, :]), (2, 2), (2, 2))
 
     def by_tiles(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
-        q = _conv_tiles(x.transpose(3, 1, 2, 0), w, tiles)
+        q = conv_tiles.forward(x.transpose(3, 1, 2, 0), w, tiles)
         return _relu_max(q, b).transpose(3, 1, 2, 0)
 
     alike = inputs.dtype == kernel.dtype == bias.dtype and inputs.dtype in (
@@ -93,37 +86,18 @@ def conv_relu_max_pool(
     return lax.platform_dependent(inputs, kernel, bias, cpu=by_tiles, default=one_by_one)
 
 
-def _products(tiles: Tiles) -> Products:
-    return WINOGRAD if tiles.winograd else PIXELS
-
-
-_CHOSEN = Products(
-    lambda x, w, tiles: _products(tiles).forward(x, w, tiles),
-    lambda q, w, tiles: _products(tiles).by_x(q, w, tiles),
-    lambda x, q, tiles: _products(tiles).by_w(x, q, tiles),
-)
-_conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=-1)
-
-
 @jax.custom_jvp
 def _relu_max(q: jax.Array, b: jax.Array) -> jax.Array:
     """ReLU of the largest of the four places of each tile and the bias."""
-    return once(relu(_largest(q) + b[:, None, None, None]))
+    y, _ = relu_max(q, b)
+    return once(y)
 
 
 @_relu_max.defjvp
 def _relu_max_jvp(primals, tangents):
     (q, b), (d_q, d_b) = primals, tangents
-    largest = _largest(q)
-    place = jnp.uint8(3)
-    for i in (2, 1, 0):
-        place = jnp.where((q[i] == largest) | jnp.isnan(q[i]), jnp.uint8(i), place)
-    y = relu(largest + b[:, None, None, None])
-    place = once(jnp.where(y == 0, jnp.uint8(4), place))
-    is_place = place[None] == jnp.arange(4, dtype=jnp.uint8).reshape(4, 1, 1, 1, 1)
-    d_y = jnp.where(is_place, d_q, 0).sum(0) + jnp.where(place < 4, d_b[:, None, None, None], 0)
+    y, place = relu_max(q, b)
+    place = once(place)
+    d_y = jnp.where(is_place(place), d_q, 0).sum(0)
+    d_y = d_y + jnp.where(place < 4, d_b[:, None, None, None], 0)
     return once(y), once(d_y)
-
-
-def _largest(q: jax.Array) -> jax.Array:
-    return jnp.maximum(jnp.maximum(q[0], q[1]), jnp.maximum(q[2], q[3]))

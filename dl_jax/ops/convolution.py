@@ -111,7 +111,7 @@ def conv_general_dilated(
         # The default that holds here; it may be another one where the program is compiled.
         precision=jax.config.jax_default_matmul_precision if precision is None else precision,  # pyright: ignore[reportAttributeAccessIssue]
     )
-    y = _convolution(x, w, how)
+    y = _convolution.forward(x, w, how)
     # An axis of the output is found in NHWC, where the layout has it in N, C, H, W.
     return y.transpose(np.argsort([layout.out_spec[i] for i in (0, 2, 3, 1)]))
 

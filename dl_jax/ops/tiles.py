@@ -36,6 +36,20 @@ class Tiles(NamedTuple):
         return height, width
 
 
+def side_behind(depth: int, side: int) -> int:
+    """Return the side behind so many stages: each takes two pixels off and halves the rest."""
+    for _ in range(depth):
+        side = (side - 2) // 2
+    return side
+
+
+def side_before(depth: int, side: int) -> int:
+    """Return the side that so many stages need for this one behind them."""
+    for _ in range(depth):
+        side = 2 * side + 2
+    return side
+
+
 def shifted(e: jax.Array, before: int, size: int, axis: int) -> jax.Array:
     """Lay e into `size` entries of an axis, `before` of them in front of it; zeros elsewhere."""
     margins = [(0, 0, 0)] * e.ndim

@@ -12,7 +12,7 @@ BY_HAND = Products(
     by_x=lambda y, w, scale: scale * (y @ w.T),
     by_w=lambda x, y, scale: scale * (x.T @ y),
 )
-scaled_product = bilinear("product", BY_HAND, BY_HAND, example_axis=0)
+scaled_product = bilinear("product", BY_HAND, BY_HAND, example_axis=0).forward
 
 
 def product(x, w):

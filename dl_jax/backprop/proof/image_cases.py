@@ -3,10 +3,11 @@
 from functools import partial
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dl_jax.backprop import images
+from dl_jax.backprop import images, tiles
 from dl_jax.backprop.proof.case import Case, normal, shape
 
 
@@ -50,6 +51,32 @@ def pool_case(forward, reference, values, smooth=True):
         )  # fmt: skip
 
     return case
+
+
+def block_case(rng, derivation):
+    """Return a case of convolution, ReLU and pooling, whose values are far from equal."""
+    kernel, (n, c, f) = shape(rng, 2, 1, 3), shape(rng, 3, 1, 3)
+    h, w = (k + int(rng.integers(1, 5)) for k in kernel)
+    while True:
+        inputs = (normal(rng, (n, h, w, c)), normal(rng, (*kernel, c, f)), normal(rng, (f,)))
+        z = np.asarray(_conv_and_bias(*inputs))[:, : (h - kernel[0] + 1) // 2 * 2]
+        z = z[:, :, : (w - kernel[1] + 1) // 2 * 2]
+        z = z.reshape(n, z.shape[1] // 2, 2, z.shape[2] // 2, 2, f).swapaxes(2, 3)
+        z = np.sort(z.reshape(n, -1, 4, f), 2)
+        if min(np.diff(z, axis=2).min(), abs(z[:, :, 3]).min()) > 1e-3:
+            return Case(tiles.conv_relu_max_pool_fwd, derivation, block_reference, inputs)
+
+
+def block_reference(x, w, b):
+    """Return the three operations one after the other, by `jax.lax`."""
+    y = jnp.maximum(_conv_and_bias(x, w, b), 0)
+    return max_reference(y, window=(2, 2), strides=(2, 2), padding="VALID")
+
+
+def _conv_and_bias(x, w, b):
+    layout = ("NHWC", "HWIO", "NHWC")
+    z = lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=layout)
+    return z + b[None, None, None, :]
 
 
 def _reduce_windows(x, start, operation, window, strides, padding):

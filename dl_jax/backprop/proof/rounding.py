@@ -9,14 +9,15 @@ from jax import lax
 
 MOVES = {
     "abs", "broadcast_in_dim", "clamp", "concatenate", "convert_element_type", "copy",
-    "dynamic_slice", "dynamic_update_slice", "gather", "max", "min", "neg", "pad", "patches",
-    "reduce_max", "reduce_min", "reduce_window_max", "reshape", "rev", "scatter", "select_n",
+    "dynamic_slice", "dynamic_update_slice", "gather", "max", "min", "neg", "once", "pad",
+    "patches", "reduce_max", "reduce_min", "reduce_window_max", "reshape", "rev", "scatter", "select_n",
     "slice", "sort", "squeeze", "transpose",
 }  # fmt: skip
 """Operations that do not round: they move values, choose among them, or change a sign."""
 SUMS = {
-    "add_any", "bag_of_words", "conv_general_dilated", "convolution", "cumsum", "dot_general",
-    "fold", "reduce_sum", "reduce_window_sum", "scatter-add",
+    "add_any", "bag_of_words", "bag_of_words_by_x", "conv_general_dilated", "conv_tiles",
+    "conv_tiles_by_w", "conv_tiles_by_x", "convolution", "cumsum", "dot_general", "fold",
+    "reduce_sum", "reduce_window_sum", "scatter-add",
 }  # fmt: skip
 """Sums of their operands or of products of them, in whatever order."""
 ARITHMETIC = {"add", "sub", "mul", "div", "square", "sqrt"}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from dl_jax.backprop import activations, images, layers, losses, neurons
+from dl_jax.backprop import activations, images, layers, losses, neurons, tiles
 from dl_jax.backprop.proof import cases, image_cases
 from dl_jax.backprop.proof.case import Case, distinct, few_values, normal, probabilities
 
@@ -103,6 +103,7 @@ RULES: dict[str, Rule] = {
     "flatten": Rule("Convolutional vs Feed-Forward", layers.flatten_bwd, cases.flatten_case),
     "conv": Rule("Convolution Kernel and Bias", images.conv_bwd, image_cases.conv_case),
     **_pools(),
+    "conv_relu_max_pool": Rule("Pooling", tiles.conv_relu_max_pool_bwd, image_cases.block_case),
     "dropout": Rule("layers.Dropout(0.5)", layers.dropout_bwd, cases.dropout_case),
     "bag_of_words": Rule("We need to vectorize input", layers.bag_of_words_bwd, cases.words_case),
 }

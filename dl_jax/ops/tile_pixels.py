@@ -2,7 +2,7 @@
 
 Under a tile lie `(K_h + 1) (K_w + 1)` pixels. The kernel stands four times in the matrix, once for
 each place in the tile, with zeros around it: some products more than there need be, and far fewer
-copies of the pixels than there are windows. A few products are simply added up.
+copies of the pixels than there are windows.
 """
 
 import math
@@ -13,26 +13,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Products
-from dl_jax.ops.tiles import Pair, Tiles, interleaved, shifted
+from dl_jax.ops.tiles import Tiles, interleaved, shifted
 
 _PLACES = tuple(product(range(2), range(2)))
-_FEW_TAPS = 32  # products of an output, which are then added up where they are used
 
 
 def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
-    if math.prod(w.shape[:3]) <= _FEW_TAPS:
-        return jnp.stack([_tap_by_tap(x, w, place, tiles) for place in _PLACES])
     q = _spread(w).T @ _pixels(x, tiles)
     return q.reshape(4, w.shape[3], *tiles.output, x.shape[3])
-
-
-def _tap_by_tap(x: jax.Array, w: jax.Array, place: Pair, tiles: Tiles) -> jax.Array:
-    """One place of each tile, which XLA computes together with what it is used for."""
-    taps = product(*(range(size) for size in w.shape[:3]))
-    (a, b), q = place, jnp.zeros((), x.dtype)
-    for u, v, c in taps:
-        q = q + _under(x[c : c + 1], a + u, b + v, tiles) * w[u, v, c][:, None, None, None]
-    return q
 
 
 def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:

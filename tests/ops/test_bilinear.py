@@ -83,7 +83,7 @@ def test_a_batch_of_batches(xw):
 def test_each_kind_of_device_has_its_own_algorithm(xw):
     on_cpu = BY_HAND._replace(forward=lambda x, w, scale: jnp.sin(x) @ w)
     chosen = bilinear("chosen", default=BY_HAND, cpu=on_cpu, example_axis=0)
-    program = jax.jit(lambda x, w: chosen(x[0], w[0], 2.0)).trace(*xw)
+    program = jax.jit(lambda x, w: chosen.forward(x[0], w[0], 2.0)).trace(*xw)
     text = {p: program.lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "cuda", "tpu")}
     assert ["stablehlo.sine" in text[p] for p in ("cpu", "cuda", "tpu")] == [True, False, False]
 

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Literal, TypedDict
 
 import jax
@@ -198,10 +199,17 @@ def check_target(path: Path) -> None:
 
     Raises:
         ValueError: if the file is there and is no benchmark.
-        OSError: if there is no such folder.
+        OSError: if there is no such folder, or none that can be written.
     """
     if path.is_dir() or not path.parent.is_dir():
         raise OSError(f"--json {path}: expected a file in a folder that exists")
+    try:
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"--json {path}: expected a folder that can be written, got {error.strerror}"
+        ) from error
     if path.is_file() and path.stat().st_size:
         try:
             read_record(path)

@@ -36,6 +36,7 @@ RIGHT = {
     "dropout": ({}, Z, jax.random.key(1)),
     "bag_of_words": ({}, np.array([[1, 3], [3, 0], [2, 1]]), X),
     "conv": ({}, IMAGE, KERNEL, B),
+    "conv_relu_max_pool": ({}, IMAGE, KERNEL, B),
     "max_pool": (POOL, DISTINCT),
     "avg_pool": (POOL, IMAGE),
 }

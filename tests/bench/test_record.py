@@ -71,3 +71,12 @@ def test_a_benchmark_may_be_overwritten_and_a_folder_must_exist(tmp_path, make_r
     for wrong in (tmp_path, tmp_path / "nowhere" / "x.json"):
         with pytest.raises(OSError, match="expected a file in a folder that exists"):
             check_target(wrong)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_measuring(tmp_path, monkeypatch):
+    def full(dir):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dl_jax.bench.record.TemporaryFile", full)
+    with pytest.raises(OSError, match="expected a folder that can be written, got No space left"):
+        check_target(tmp_path / "a.json")

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Integer
 
-from dl_jax.ops.bilinear import Products, bilinear, varying_alike
-from dl_jax.ops.patches import is_sharded
+from dl_jax.ops.bilinear import Products, bilinear
+from dl_jax.ops.sharding import is_sharded, varying_alike
 
 _LENGTH = 32  # ids a row: a text fills a few rows, and half of its last one stays empty
 _ROWS = 512  # rows at a time

@@ -16,6 +16,8 @@ from jax import lax
 from jax.extend import core
 from jax.interpreters import ad, batching, mlir
 
+from dl_jax.ops.sharding import varying_alike
+
 Flags = tuple[bool, bool]  # which of the two arguments has this batch axis
 Product = Callable[[jax.Array, jax.Array, Any], jax.Array]
 
@@ -166,13 +168,3 @@ def _transpose(
         return pull_back
 
     ad.defbilinear(primitive, rule(first, 0), rule(second, 1))
-
-
-def varying_alike(*arrays: jax.Array) -> list[jax.Array]:
-    """Under `shard_map`, let arrays that are the same on all devices of an axis vary over it."""
-    varying = [jax.typeof(a).manual_axis_type.varying for a in arrays]
-    axes = frozenset().union(*varying)
-    return [
-        lax.pcast(a, tuple(axes - own), to="varying") if axes - own else a
-        for a, own in zip(arrays, varying, strict=True)
-    ]

@@ -9,8 +9,8 @@ from dl_jax.ops.activations import relu
 from dl_jax.ops.conv_tiles import conv_tiles, is_place, relu_max, tiles_of
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.once import once
-from dl_jax.ops.patches import is_sharded
 from dl_jax.ops.pooling import max_pool
+from dl_jax.ops.sharding import is_sharded
 
 _FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
 

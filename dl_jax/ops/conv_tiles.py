@@ -38,7 +38,12 @@ conv_tiles = bilinear("conv_tiles", default=_CHOSEN, cpu=_CHOSEN, example_axis=-
 
 
 def relu_max(q: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return `y = relu(max_k q_k + b)` and the first place k of the largest; 4 where y is 0."""
+    """Return `y = relu(max_k q_k + b)` and the first place k of the largest; 4 where y is 0.
+
+    Args:
+        q: the four places of each tile, `[4, f, height, width, n]`.
+        b: a bias for each kernel, `[f]`.
+    """
     largest = jnp.maximum(jnp.maximum(q[0], q[1]), jnp.maximum(q[2], q[3]))
     place = jnp.uint8(3)
     for i in (2, 1, 0):
@@ -48,5 +53,5 @@ def relu_max(q: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def is_place(place: jax.Array) -> jax.Array:
-    """Return four arrays that say where a place is the one that the gradient goes to."""
+    """Return `[4, f, height, width, n]`: whether the gradient of a tile goes to a place of it."""
     return place[None] == jnp.arange(4, dtype=jnp.uint8).reshape(4, 1, 1, 1, 1)

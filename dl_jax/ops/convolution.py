@@ -12,7 +12,7 @@ from jaxtyping import Array, Num
 from dl_jax.ops.bilinear import bilinear
 from dl_jax.ops.convolution_native import NATIVE, Convolution
 from dl_jax.ops.grouped_convolution import GROUPED
-from dl_jax.ops.patches import is_sharded
+from dl_jax.ops.sharding import is_sharded
 
 _DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 _convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0)

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from dl_jax.ops.bilinear import Products, varying_alike
+from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_native import Convolution, native, padded
+from dl_jax.ops.sharding import varying_alike
 from dl_jax.ops.window_blocks import blocks_of
 
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use

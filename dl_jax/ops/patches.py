@@ -60,11 +60,6 @@ def fold(p: Num[Array, "n out_h out_w taps_h taps_w c"], windows: Windows) -> Nu
     return fold_p.bind(p, windows=windows)
 
 
-def is_sharded(*arrays: Array) -> bool:
-    """Whether a mesh with explicit axes lays one of the arrays out; lax knows how to go on."""
-    return any(axis is not None for a in arrays for axis in jax.typeof(a).sharding.spec)
-
-
 def _gather_rows(x: jax.Array, *, windows: Windows) -> jax.Array:
     (h, w), (kh, kw), (sh, sw), (dh, dw) = windows
     oh, ow = windows.output

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from dl_jax.ops.patches import is_sharded
+from dl_jax.ops.sharding import is_sharded
 
 Pads = tuple[tuple[int, int], ...]
 _MOST_TAPS = 16  # in larger windows XLA's loops are the faster ones

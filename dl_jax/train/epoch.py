@@ -89,6 +89,9 @@ def zero_totals(
     model: nn.Module, objective: Objective, state: TrainState, examples: Examples
 ) -> Metrics:
     """Return a zero for `loss` and for each metric of the objective; nothing is computed."""
-    one = jax.tree.map(lambda a: a[:1], examples)
-    figures = jax.eval_shape(partial(evaluate, model, objective), state, one)
+
+    def of_one(state, examples):
+        return evaluate(model, objective, state, jax.tree.map(lambda a: a[:1], examples))
+
+    figures = jax.eval_shape(of_one, state, examples)
     return {name: jnp.zeros(figure.shape, figure.dtype) for name, figure in figures.items()}

@@ -82,12 +82,12 @@ def fit(
         check_by_hand(model, objective, by_hand, train)
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train)
+    one = train.inputs[:1]  # of an array of the host: a slice on the device is a program
     train, validation = jax.device_put((train, validation))
 
-    init, order_key, noise = streams(key)
     started = time.perf_counter()
-    start = compile_once(init_state, static_argnames=("model", "optimizer"))
-    state = start(model, optimizer, init, train.inputs[:1])
+    start = compile_once(_start, static_argnames=("model", "optimizer"))
+    state, order_key, noise = start(model, optimizer, key, one)
     zeros = zero_totals(model, objective, state, train)
     whole, rest = divmod(size, batch_size)
     run = partial(train_batches, model, objective, optimizer, by_hand=by_hand)
@@ -131,6 +131,12 @@ def fit(
             for callback in callbacks:
                 callback(epoch + 1, row)
     return Fit(state, history, compile_seconds)
+
+
+def _start(model, optimizer, key, inputs):
+    """The state before the first step and the other streams, as one program instead of five."""
+    init, order_key, noise = streams(key)
+    return init_state(model, optimizer, init, inputs), order_key, noise
 
 
 def _floats(figures: Metrics, size: int) -> Row:

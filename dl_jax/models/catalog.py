@@ -8,14 +8,20 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dl_jax.models.alexnet import AlexNet
 from dl_jax.models.bag_of_words import BagOfWords
 from dl_jax.models.cnn import CNN
+from dl_jax.models.googlenet import GoogLeNet
+from dl_jax.models.lenet5 import LeNet5
 from dl_jax.models.mlp import MLP
 from dl_jax.models.perceptron import Perceptron
+from dl_jax.models.resnet import ResNet
+from dl_jax.models.vgg import VGG
+from dl_jax.models.zfnet import ZFNet
 
 
 class Entry(NamedTuple):
-    """A model and the input that the lecture gives it.
+    """A model and the input that the lecture, or its paper, gives it.
 
     Attributes:
         make: from keyword arguments, the module's fields, to the module.
@@ -26,6 +32,12 @@ class Entry(NamedTuple):
     inputs: jax.ShapeDtypeStruct
 
 
+
+
+def _image(size: int, channels: int = 3) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((size, size, channels), jnp.float32)
+
+
 CATALOG: dict[str, Entry] = {
     "perceptron": Entry(Perceptron, jax.ShapeDtypeStruct((2,), jnp.float32)),
     "fashion_mlp": Entry(
@@ -33,6 +45,27 @@ CATALOG: dict[str, Entry] = {
     ),
     "mnist_cnn": Entry(CNN, jax.ShapeDtypeStruct((28, 28, 1), jnp.float32)),
     "imdb_bow": Entry(BagOfWords, jax.ShapeDtypeStruct((256,), jnp.int32)),
+    "lenet5": Entry(LeNet5, _image(32, 1)),
+    "alexnet": Entry(AlexNet, _image(227)),
+    "alexnet_single": Entry(partial(AlexNet, groups=1), _image(227)),
+    "alexnet_2014": Entry(  # Krizhevsky, One weird trick, arXiv:1404.5997; torchvision's
+        partial(
+            AlexNet, features=(64, 192, 384, 256, 256), groups=1, padding=2, normalize=False
+        ),
+        _image(224),
+    ),
+    "zfnet": Entry(ZFNet, _image(224)),
+    "vgg11": Entry(partial(VGG, (1, 1, 2, 2, 2)), _image(224)),
+    "vgg13": Entry(partial(VGG, (2, 2, 2, 2, 2)), _image(224)),
+    "vgg16": Entry(partial(VGG, (2, 2, 3, 3, 3)), _image(224)),
+    "vgg19": Entry(partial(VGG, (2, 2, 4, 4, 4)), _image(224)),
+    "googlenet": Entry(GoogLeNet, _image(224)),
+    "googlenet_bn": Entry(partial(GoogLeNet, batch_norm=True), _image(224)),
+    "resnet18": Entry(partial(ResNet, (2, 2, 2, 2)), _image(224)),
+    "resnet34": Entry(partial(ResNet, (3, 4, 6, 3)), _image(224)),
+    "resnet50": Entry(partial(ResNet, (3, 4, 6, 3), bottleneck=True), _image(224)),
+    "resnet101": Entry(partial(ResNet, (3, 4, 23, 3), bottleneck=True), _image(224)),
+    "resnet152": Entry(partial(ResNet, (3, 8, 36, 3), bottleneck=True), _image(224)),
 }
 
 

@@ -20,3 +20,13 @@ def expect(model: str, inputs: jax.Array, shape: str, ndim: int, integer: bool =
             f"{model}: expected {'integer' if integer else 'float'} inputs {shape}, "
             f"got {inputs.dtype} {list(inputs.shape)}"
         )
+
+
+def expect_images(model: str, inputs: jax.Array, smallest: int) -> None:
+    """Raise a ValueError unless the inputs are images of at least `smallest` rows and columns."""
+    expect(model, inputs, "[n, height, width, channels]", 4)
+    if min(inputs.shape[1:3]) < smallest:
+        raise ValueError(
+            f"{model}: expected images of at least {smallest}x{smallest}, got "
+            f"{inputs.shape[1]}x{inputs.shape[2]}"
+        )

@@ -12,6 +12,9 @@ from dl_jax import ops
 kernel_init: Callable[..., jax.Array] = nn.initializers.glorot_uniform()
 """Keras' default, `U(-l, l)` with `l = sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)."""
 
+he_init: Callable[..., jax.Array] = nn.initializers.he_normal()
+"""`N(0, 2 / fan_in)`, for layers in front of a ReLU (He, Zhang, Ren and Sun 2015)."""
+
 Dense = partial(nn.Dense, kernel_init=kernel_init)
 Conv = partial(nn.Conv, kernel_init=kernel_init, conv_general_dilated=ops.conv_general_dilated)
 
@@ -20,14 +23,63 @@ class MaxPool(nn.Module):
     """The largest value of each window. Slide "Pooling".
 
     Attributes:
-        window: height and width of the windows, which touch and do not overlap.
+        window: height and width of the windows.
+        strides: distance between windows; unless given they touch and do not overlap.
+        padding: rows and columns of nothing on each side.
+        round_up: whether a last window may overhang, so that the output size is rounded up.
     """
 
     window: tuple[int, int] = (2, 2)
+    strides: tuple[int, int] | None = None
+    padding: int = 0
+    round_up: bool = False
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n out_h out_w c"]:
         """Pool each channel."""
-        return ops.max_pool(x, self.window, self.window)
+        strides = self.strides or self.window
+        pads = [
+            (self.padding, self.padding + (-(side + 2 * self.padding - size) % step) * self.round_up)
+            for side, size, step in zip(x.shape[1:3], self.window, strides, strict=True)
+        ]
+        return ops.max_pool(x, self.window, strides, pads)
+
+
+class AvgPool(nn.Module):
+    """The mean of each window. Slide "Pooling".
+
+    Attributes:
+        window: height and width of the windows; unless given, one window is the whole map.
+        strides: distance between windows; unless given they touch and do not overlap.
+    """
+
+    window: tuple[int, int] | None = None
+    strides: tuple[int, int] | None = None
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n out_h out_w c"]:
+        """Pool each channel."""
+        if self.window is None:
+            return x.mean((1, 2), keepdims=True)
+        return ops.avg_pool(x, self.window, self.strides or self.window)
+
+
+class LocalResponseNorm(nn.Module):
+    """Each value over what its neighbouring channels make of the same place: `ops`' of that name.
+
+    Attributes:
+        size: channels that count, the value's own in the middle.
+        alpha: weight of their squares.
+        beta: exponent.
+        k: what is added to them.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 2.0
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+        """Normalise across channels."""
+        return ops.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
 
 
 def conv_relu_max_pool(
@@ -37,7 +89,7 @@ def conv_relu_max_pool(
 
     Args:
         conv: a convolution without padding, at stride 1.
-        pool: of windows of 2x2.
+        pool: of windows of 2x2 that touch.
         x: images or feature maps.
 
     Raises:
@@ -45,10 +97,10 @@ def conv_relu_max_pool(
     """
     strides = conv.strides in (None, 1, (1, 1))
     plain = strides and conv.padding == "VALID" and conv.use_bias and conv.feature_group_count == 1
-    if not plain or pool.window != (2, 2):
+    if not plain or (pool.window, pool.strides, pool.padding) != ((2, 2), None, 0):
         raise ValueError(
             "conv_relu_max_pool: expected a convolution with bias, padding 'VALID', stride 1 and "
-            f"one group, and windows of 2x2, got {conv} and {pool}"
+            f"one group, and windows of 2x2 that touch, got {conv} and {pool}"
         )
     if conv.is_initializing():
         return pool(ops.relu(conv(x)))

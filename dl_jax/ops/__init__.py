@@ -12,6 +12,7 @@ from dl_jax.ops.bag_of_words import add_to_words, bag_of_words, multi_hot
 from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.dropout import dropout
+from dl_jax.ops.local_response_norm import local_response_norm
 from dl_jax.ops.pooling import avg_pool, max_pool
 from dl_jax.ops.shapes import Description, describe, to_channels_first, to_channels_last
 
@@ -27,6 +28,7 @@ __all__ = [
     "conv_relu_max_pool",
     "describe",
     "dropout",
+    "local_response_norm",
     "max_pool",
     "multi_hot",
     "pool_output_size",

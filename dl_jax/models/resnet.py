@@ -1,0 +1,103 @@
+"""ResNet: He, Zhang, Ren and Sun, Deep Residual Learning for Image Recognition, CVPR 2016; table 1
+and figure 5."""
+
+from functools import partial
+
+import jax
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from dl_jax import ops
+from dl_jax.models.inputs import expect_images
+from dl_jax.models.layers import AvgPool, Conv, Dense, Flatten, MaxPool, he_init
+
+
+class ResNet(nn.Module):
+    """Four stages of residual blocks; names are those of the usual implementations.
+
+    Attributes:
+        depths: blocks of each stage.
+        bottleneck: whether a block is 1x1, 3x3, 1x1 (figure 5, right) instead of 3x3, 3x3.
+        stride_first: whether a bottleneck halves its map in its first convolution, as published,
+            instead of in its 3x3 one, as implementations have it since (version 1.5).
+        small_images: a 3x3 convolution without pooling in front, for images of about 32x32, as in
+            section 4.2 of the paper.
+        num_classes: number of logits.
+    """
+
+    depths: tuple[int, int, int, int]
+    bottleneck: bool = False
+    stride_first: bool = False
+    small_images: bool = False
+    num_classes: int = 1000
+
+    @nn.compact
+    def __call__(
+        self, inputs: Float[Array, "n h w c"], *, train: bool = False
+    ) -> Float[Array, "n k"]:
+        """Return the logits of each image; training changes the collection `"batch_stats"`."""
+        expect_images("ResNet", inputs, 1)
+        if self.small_images:
+            x = _conv(64, 3, 1, "conv1")(inputs)
+        else:
+            x = _conv(64, 7, 2, "conv1")(inputs)
+        x = ops.relu(_batch_norm("bn1", train)(x))
+        if not self.small_images:
+            x = MaxPool((3, 3), (2, 2), padding=1, name="maxpool")(x)
+        for stage, depth in enumerate(self.depths):
+            for i in range(depth):
+                block = Block(
+                    64 * 2**stage,
+                    stride=2 if stage and not i else 1,
+                    bottleneck=self.bottleneck,
+                    stride_first=self.stride_first,
+                    name=f"layer{stage + 1}_{i}",
+                )
+                x = block(x, train=train)
+        x = Flatten()(AvgPool(name="avgpool")(x))
+        return Dense(self.num_classes, name="fc")(x)
+
+
+class Block(nn.Module):
+    """`y = relu(F(x) + x)`, equations 1 and 2, with a 1x1 convolution on x where sizes differ.
+
+    Attributes:
+        width: kernels of the 3x3 convolutions; a bottleneck puts out four times as many maps.
+        stride: by which the maps get smaller.
+        bottleneck: as in `ResNet`.
+        stride_first: as in `ResNet`.
+    """
+
+    width: int
+    stride: int
+    bottleneck: bool
+    stride_first: bool
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "n h w c"], *, train: bool) -> Float[Array, "n i j f"]:
+        """Return the block's maps."""
+        norm = partial(_batch_norm, train=train)
+        if self.bottleneck:
+            strides = (self.stride, 1, 1) if self.stride_first else (1, self.stride, 1)
+            layers = list(zip((self.width, self.width, 4 * self.width), (1, 3, 1), strides))
+        else:
+            layers = [(self.width, 3, self.stride), (self.width, 3, 1)]
+        y = x
+        for i, (features, size, stride) in enumerate(layers, start=1):
+            y = norm(f"bn{i}")(_conv(features, size, stride, f"conv{i}")(y))
+            if i < len(layers):
+                y = ops.relu(y)
+        if x.shape != y.shape:
+            x = _conv(y.shape[-1], 1, self.stride, "downsample_0")(x)
+            x = norm("downsample_1")(x)
+        return ops.relu(y + x)
+
+
+def _conv(features: int, size: int, stride: int, name: str) -> nn.Conv:
+    return Conv(
+        features, (size, size), stride, size // 2, use_bias=False, kernel_init=he_init, name=name
+    )
+
+
+def _batch_norm(name: str, train: bool) -> nn.BatchNorm:
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name)

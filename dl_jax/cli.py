@@ -1,4 +1,4 @@
-"""The command line: `dl-jax data | summary | gradcheck | bench | compare`."""
+"""The command line: `dl-jax data | summary | predict | gradcheck | bench | compare`."""
 
 import argparse
 import os
@@ -27,6 +27,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     summary = commands.add_parser("summary", help="print a model's layers, shapes and parameters")
     summary.add_argument("model", metavar="MODEL")
     summary.set_defaults(run=_summary)
+
+    predict = commands.add_parser(
+        "predict",
+        help="what a trained network makes of an image or a text",
+        description="Print the likeliest classes of each input, with their probabilities.",
+        epilog="Exit code 0: answered; 2: bad input, after the answers to what could be read.",
+    )
+    predict.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="an image file; a text, or a .txt file with one"
+    )
+    predict.add_argument(
+        "--weights", required=True, metavar="PATH",
+        help="the folder of a finished run, or a file of weights: this project's, torchvision's, "
+        "timm's",
+    )  # fmt: skip
+    predict.add_argument("--model", metavar="NAME", help="of a file that does not say it itself")
+    predict.add_argument("--top", type=int, default=5, metavar="N", help="classes to show (5)")
+    predict.set_defaults(run=_predict)
 
     gradcheck = commands.add_parser(
         "gradcheck",
@@ -61,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as `dl-jax ... | head`; what is left has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ModuleNotFoundError) as error:
         print(f"dl-jax {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -115,6 +133,12 @@ def _summary(options: argparse.Namespace) -> int:
 
 def _list(shape: Sequence[int]) -> str:
     return ", ".join(map(str, shape))
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from dl_jax.predict.command import run
+
+    return run(options)
 
 
 def _gradcheck(options: argparse.Namespace) -> int:

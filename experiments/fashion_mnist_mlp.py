@@ -68,6 +68,7 @@ def run(config: Config) -> Record:
             gradients=config.gradients,
             validation=test,
         )
+        training.keep_weights(record, "fashion_mlp", task, done.state, test, source.dataset.info)
         logits = training.logits_of(record, model, done.state, test.inputs)
         loss, accuracy = training.test_figures(MULTICLASS, logits, test)
         record.add_figure(

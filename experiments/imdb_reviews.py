@@ -75,6 +75,7 @@ def run(config: Config) -> Record:
             num_epochs=best, batch_size=config.batch_size, seed=config.seed,
             gradients=config.gradients, keep_history=False,
         )  # fmt: skip
+        training.keep_weights(record, "imdb_bow", task, again.state, test, source.dataset.info)
         logits = training.logits_of(record, model, again.state, test.inputs)
         loss, accuracy = training.test_figures(BINARY, logits, test)
 

@@ -72,6 +72,7 @@ def run(config: Config) -> Record:
             gradients=config.gradients,
             validation=validation,
         )
+        training.keep_weights(record, "mnist_cnn", task, done.state, test, source.dataset.info)
         logits = training.logits_of(record, model, done.state, test.inputs)
         loss, accuracy = training.test_figures(MULTICLASS, logits, test)
         lecture = "lecture, slide 'Test loss, Test accuracy'"

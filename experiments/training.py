@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from dl_jax import backprop, data, report
 from dl_jax.losses import BINARY, Objective
+from dl_jax.models import save_weights
 from dl_jax.train import Examples, Fit, TrainState, fit, predict
 from experiments.options import Gradients
 from experiments.record import Record
@@ -69,6 +70,28 @@ def logits_of(
     """Return the logits of each example, timed as evaluation."""
     with record.timed("evaluation"):
         return jax.block_until_ready(predict(model, state, inputs))
+
+
+def keep_weights(
+    record: Record, name: str, task: Task, state: TrainState, examples: Examples, info: data.Info
+) -> None:
+    """Write the weights to the run's folder, with all that `dl-jax predict` needs to use them."""
+    fields = {
+        key: getattr(task.model, key)
+        for key in task.model.__dataclass_fields__
+        if key not in ("parent", "name", "activation")
+    }
+    dtype = jnp.int32 if info.vocabulary else jnp.float32
+    shape = jax.ShapeDtypeStruct(examples.inputs.shape[1:], dtype)
+    save_weights(
+        record.folder / "weights.safetensors",
+        {"params": state.params, **state.model_state},
+        shape,
+        model=name,
+        fields=fields,
+        class_names=info.class_names,
+        vocabulary=info.vocabulary,
+    )
 
 
 def test_figures(

@@ -4,9 +4,10 @@ from .dataset import Dataset, Info, Split, Tokens
 from .embedded import embedded
 from .errors import CacheWarning, DataCorrupted, DataNotFound, DataWarning
 from .load import available, check_labels, load
-from .text import decode, distinct, encode, rank, tokenize, vectorize
+from .text import SPECIAL, decode, distinct, encode, rank, tokenize, vectorize
 
 __all__ = [
+    "SPECIAL",
     "CacheWarning",
     "DataCorrupted",
     "DataNotFound",

@@ -32,8 +32,6 @@ class Entry(NamedTuple):
     inputs: jax.ShapeDtypeStruct
 
 
-
-
 def _image(size: int, channels: int = 3) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((size, size, channels), jnp.float32)
 
@@ -49,9 +47,7 @@ CATALOG: dict[str, Entry] = {
     "alexnet": Entry(AlexNet, _image(227)),
     "alexnet_single": Entry(partial(AlexNet, groups=1), _image(227)),
     "alexnet_2014": Entry(  # Krizhevsky, One weird trick, arXiv:1404.5997; torchvision's
-        partial(
-            AlexNet, features=(64, 192, 384, 256, 256), groups=1, padding=2, normalize=False
-        ),
+        partial(AlexNet, features=(64, 192, 384, 256, 256), groups=1, padding=2, normalize=False),
         _image(224),
     ),
     "zfnet": Entry(ZFNet, _image(224)),

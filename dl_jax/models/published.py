@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from flax import linen as nn
 from flax import traverse_util
@@ -47,7 +48,7 @@ def from_published(model: nn.Module, tensors: Mapping[str, np.ndarray], like: An
             f"expected a file of save_weights for {type(model).__name__}; the published layouts "
             f"that are known are those of {known}, and the file has keys such as {_some(tensors)}"
         )
-    leaves = traverse_util.flatten_dict(like)
+    leaves: dict[Path, Any] = dict(traverse_util.flatten_dict(like))
     layers = _LAYERS[type(model)](model)
     names = {path: _key(layers, path, tensors) for path in leaves}
     missing = [name for name in names.values() if name not in tensors]
@@ -55,7 +56,7 @@ def from_published(model: nn.Module, tensors: Mapping[str, np.ndarray], like: An
     extra = [k for k in tensors if k not in wanted and not k.endswith(_NO_PARAMETERS)]
     check_keys(missing, extra)
     return traverse_util.unflatten_dict(
-        {path: _relaid(names[path], tensors, leaf.shape, leaves, path) for path, leaf in leaves.items()}
+        {path: _relaid(names[path], tensors[names[path]], path, leaves) for path in leaves}
     )
 
 
@@ -83,23 +84,18 @@ def _key(
 ) -> str:
     """The state dict's name of a leaf, `path` being (collection, module, ..., leaf)."""
     _, *modules, leaf = path
-    if layers is None:  # modules have their published names, but for the dots
-        names = [re.sub(r"_(\d+)", r".\1", ".".join(modules))]
-    else:
-        names = layers[modules[0]]
+    # Without a table modules have their published names, but for the dots.
+    dotted = re.sub(r"_(\d+)", r".\1", ".".join(modules))
+    names = [dotted] if layers is None else layers[modules[0]]
     keys = [f"{name}.{_LEAVES[leaf]}" for name in names]
     return next((key for key in keys if key in tensors), keys[0])
 
 
 def _relaid(
-    name: str,
-    tensors: Mapping[str, np.ndarray],
-    shape: tuple[int, ...],
-    leaves: Mapping[Path, Any],
-    path: Path,
+    name: str, tensor: np.ndarray, path: Path, leaves: Mapping[Path, jax.ShapeDtypeStruct]
 ) -> np.ndarray:
     """A tensor as Flax has it."""
-    tensor = tensors[name]
+    shape = leaves[path].shape
     if path[-1] != "kernel":
         check_shape(name, shape, tensor.shape)
         return tensor
@@ -108,27 +104,26 @@ def _relaid(
         check_shape(name, (out, per_group, height, width), tensor.shape)
         return tensor.transpose(2, 3, 1, 0)
     size, out = shape
-    if tensor.ndim == 2:
-        check_shape(name, (out, size), tensor.shape)
-    else:  # timm's VGG has its dense layers as convolutions
-        check_shape(name, (out, size), (tensor.shape[0], math.prod(tensor.shape[1:])))
-    channels = _channels(leaves, path)
-    side = math.isqrt(size // channels) if channels else 1
-    if side == 1:
-        return tensor.reshape(out, size).T
-    return tensor.reshape(out, -1, side, side).transpose(2, 3, 1, 0).reshape(size, out)
+    if tensor.ndim == 4:  # timm's VGG has its dense layers as convolutions
+        tensor = tensor.reshape(len(tensor), -1)
+    check_shape(name, (out, size), tensor.shape)
+    channels = _channels(path, leaves)
+    side = math.isqrt(size // channels)
+    return tensor.reshape(out, channels, side, side).transpose(2, 3, 1, 0).reshape(size, out)
 
 
-def _channels(leaves: Mapping[Path, Any], path: Path) -> int | None:
-    """Maps in front of a dense layer that follows a flattening; None for any other layer."""
-    before = {"fc6": ("conv5_4", "conv5_3", "conv5_2", "conv5_1", "conv5"), "fc1": ("conv", )}
-    collection, *modules, _ = path
-    for name in before.get(modules[-1], ()):
-        inner = ("conv",) if modules[-1] == "fc1" else ()
-        kernel = leaves.get((collection, *modules[:-1], name, *inner, "kernel"))
+def _channels(path: Path, leaves: Mapping[Path, jax.ShapeDtypeStruct]) -> int:
+    """Maps in front of a dense layer that follows a flattening; all its inputs for any other."""
+    *parents, layer, leaf = path
+    flattened = {
+        "fc6": [(f"conv5_{i}",) for i in (4, 3, 2, 1)] + [("conv5",)],
+        "fc1": [("conv", "conv")],
+    }
+    for convolution in flattened.get(layer, ()):
+        kernel = leaves.get((*parents, *convolution, leaf))
         if kernel is not None:
             return kernel.shape[-1]
-    return None
+    return leaves[path].shape[0]
 
 
 def _of_alexnet(model: nn.Module) -> dict[str, list[str]]:

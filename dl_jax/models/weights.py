@@ -148,7 +148,7 @@ def _fitted(
     if about is None:
         variables = from_published(model, tensors, like)
     else:
-        leaves = traverse_util.flatten_dict(like, sep="/")
+        leaves: dict[str, Any] = dict(traverse_util.flatten_dict(like, sep="/"))
         check_keys([k for k in leaves if k not in tensors], [k for k in tensors if k not in leaves])
         for name, leaf in leaves.items():
             check_shape(name, leaf.shape, tensors[name].shape)
@@ -157,9 +157,7 @@ def _fitted(
     return Weights(variables, inputs, preprocessing, notes)
 
 
-def _read(
-    path: Path, tensors: bool = True
-) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+def _read(path: Path, tensors: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
     """A file's tensors, and what `save_weights` says of them."""
     with path.open("rb"):  # an error of the system's own, before any library's
         pass
@@ -178,7 +176,7 @@ def _read(
 
 def _read_torch(path: Path) -> dict[str, np.ndarray]:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{path}: a {path.suffix} file is read by PyTorch, which is not installed; install it, "

@@ -74,7 +74,7 @@ def save_weights(
         preprocessing: of images, to travel with the weights.
         notes: anything that JSON holds, as `class_names=(...)`.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors = {"/".join(k): np.asarray(v) for k, v in traverse_util.flatten_dict(variables).items()}
     about = {
@@ -86,7 +86,7 @@ def save_weights(
     target = Path(path)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
         whole = Path(folder) / target.name
-        save_file(tensors, whole, metadata={_KEY: json.dumps(about)})
+        whole.write_bytes(save(tensors, metadata={_KEY: json.dumps(about)}))
         whole.replace(target)
 
 

@@ -41,6 +41,8 @@ def read_image(
     height, width, channels = shape
     if channels not in (1, 3):
         raise ValueError(f"expected a network of 1 or 3 channels, got {channels}")
+    if not path.is_file():
+        raise OSError(f"{path}: no such file; expected an image")
     try:
         image = Image.open(path).convert("L" if channels == 1 else "RGB")
     except UnidentifiedImageError as error:

@@ -68,6 +68,8 @@ def load_network(path: Path, name: str | None = None) -> Network:
                 "the networks leaves; there is none in it"
             )
         path = path / WEIGHTS
+    if not path.is_file():
+        raise OSError(f"{path}: no such file or run's folder")
     notes = {} if path.suffix != ".safetensors" else read_notes(path)
     name = name or notes.get("model")
     if name is None:

@@ -94,7 +94,7 @@ def title(match: Match) -> str:
 
 
 def machine(column: Column) -> str:
-    """Return hardware and versions of a column."""
+    """Return hardware and versions of a column, with the commit where its record has one."""
     found = column.record["environment"]
     device = next(d for d in column.record["devices"] if d["name"] == column.device)
     kind = found["cpu"] if device["platform"] == "cpu" else device["kind"]
@@ -102,7 +102,8 @@ def machine(column: Column) -> str:
     versions = ", ".join(
         f"{name} {packages[name]}" for name in ("jax", "dl-jax") if name in packages
     )
-    return f"{kind}, {found['cores']} cores, {column.device}; {versions}"
+    commit = f", commit {found['commit']}" if found.get("commit") else ""
+    return f"{kind}, {found['cores']} cores, {column.device}; {versions}{commit}"
 
 
 def cells(row: Row, ratio: Ratio | None) -> list[str]:

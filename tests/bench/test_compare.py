@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -139,6 +140,23 @@ def test_the_command_prints_both_within_100_columns(files, make_row, capsys):
                for line in lines)  # fmt: skip
     assert any(line.startswith("ensemble 64: ") for line in lines)
     assert max(map(len, lines)) <= 100
+
+
+def test_the_commit_is_shown_where_a_record_has_it(files, make_row, make_record, capsys):
+    old, new = files([make_row()], [make_row()])
+    record = make_record()
+    record["environment"]["commit"] = "0123456789ab-dirty"
+    Path(new).write_text(json.dumps(record))
+    assert main(["compare", old, new]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith("dl-jax 0.1.0")
+    assert second.endswith("dl-jax 0.1.0, commit 0123456789ab-dirty")
+
+
+def test_the_published_record_which_names_no_commit_is_still_read(capsys):
+    path = str(Path(__file__).parents[2] / "results" / "amd-epyc-2-cores.json")
+    assert main(["compare", path, path]) == 0
+    assert "A  " + path in capsys.readouterr().out
 
 
 def test_the_command_says_what_was_not_compared_by_its_exit_code(files, make_row, capsys):

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
-from dl_jax.bench.command import need_matplotlib
-from dl_jax.bench.compare import Column, Comparison, Match, Ratio, compare_columns
+from dl_jax.bench.compare import Comparison, Match, Ratio, compare_columns
 from dl_jax.bench.console import heading, variant
-from dl_jax.bench.record import Row, read_record
+from dl_jax.bench.page_folder import need_matplotlib
+from dl_jax.bench.record import Row
+from dl_jax.bench.record_file import read_record
+from dl_jax.bench.same_work import Column
 from dl_jax.report import units
 from dl_jax.report.run_folder import make_run_folder
 from dl_jax.report.table import format_table

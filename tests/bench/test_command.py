@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from dl_jax.bench import command
+from dl_jax.bench import page_folder, sweep
 from dl_jax.bench.console import as_text
-from dl_jax.bench.record import Record, Row, read_record
+from dl_jax.bench.record import Record, Row
+from dl_jax.bench.record_file import read_record
 from dl_jax.cli import main
 from tests.bench.conftest import CEILINGS
 
@@ -32,8 +33,8 @@ def asked(monkeypatch, make_row):
             num_epochs=case.num_epochs if runs else None,
         )  # fmt: skip
 
-    monkeypatch.setattr(command, "measure_row", row)
-    monkeypatch.setattr(command, "measure_ceilings", lambda *_: CEILINGS)
+    monkeypatch.setattr(sweep, "measure_row", row)
+    monkeypatch.setattr(sweep, "measure_ceilings", lambda *_: CEILINGS)
     return cases
 
 
@@ -132,7 +133,7 @@ def test_a_file_that_is_no_benchmark_is_not_overwritten(asked, capsys, tmp_path)
 
 
 def test_the_page_needs_matplotlib_and_nothing_else_does(asked, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(page_folder, "find_spec", lambda name: None)
     assert main(["bench", "perceptron", "--page", str(tmp_path / "page")]) == 2
     assert "--page needs matplotlib for its plots: pip install" in capsys.readouterr().err
     assert (asked, list(tmp_path.iterdir())) == ([], [])
@@ -141,7 +142,7 @@ def test_the_page_needs_matplotlib_and_nothing_else_does(asked, capsys, monkeypa
 
 def stop_after(monkeypatch, error, number):
     """Measuring raises an error instead of the row of that number, from 0."""
-    measured, rows = command.measure_row, []
+    measured, rows = sweep.measure_row, []
 
     def row(*arguments, **options):
         rows.append(0)
@@ -149,7 +150,7 @@ def stop_after(monkeypatch, error, number):
             raise error
         return measured(*arguments, **options)
 
-    monkeypatch.setattr(command, "measure_row", row)
+    monkeypatch.setattr(sweep, "measure_row", row)
 
 
 def test_an_interrupted_run_keeps_its_rows(asked, capsys, monkeypatch, tmp_path):
@@ -195,7 +196,7 @@ def test_a_row_that_jax_cannot_run_is_said_and_the_next_is_measured(
             make_row(),
         ]
     )
-    monkeypatch.setattr(command, "measure_row", lambda *_, **__: next(rows))
+    monkeypatch.setattr(sweep, "measure_row", lambda *_, **__: next(rows))
     assert main(["bench", "perceptron", "--variant", "eager", "step", "epoch", "run"]) == 1
     printed = capsys.readouterr().out
     assert "step: failed: UNIMPLEMENTED: no\n" in printed

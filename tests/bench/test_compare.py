@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dl_jax.bench.compare import Column, compare_columns
+from dl_jax.bench.compare import compare_columns
+from dl_jax.bench.same_work import Column
 from dl_jax.cli import main
 
 DIFFERENT = {

@@ -56,11 +56,20 @@ def _measure_rows(
 ) -> None:
     devices = {case.device_name: case.device for case in cases}
     precisions: list[Precision] = list(dict.fromkeys(case.precision for case in cases))
-    show("making the data")
-    data = _Latest()
+    made: dict[tuple[object, ...], Data] = {}
+
+    def data_of(case: Case) -> Data:
+        workload = case.workload
+        key = workload.name, workload.inputs.shape, workload.num_train  # batches do not matter
+        if key not in made:
+            made.clear()  # one set at a time is enough
+            show(f"{workload.name}: making the data")
+            made[key] = make_data(workload, case.source)
+        return made[key]
+
     if cases[0].source == "real":  # what is not to be had ends it here, with nothing measured yet
         for case in {case.workload.name: case for case in cases}.values():
-            data.of(case)
+            data_of(case)
     for name, device in devices.items():
         ceilings = measure_ceilings(device, precisions, _prefixed(name, show))
         record["devices"].append(
@@ -70,7 +79,7 @@ def _measure_rows(
     for number, case in enumerate(cases, start=1):
         label = f"{number}/{len(cases)} {case.label}"
         show(label)
-        row = measure_row(case, data.of(case), repeats=repeats, show=_prefixed(label, show))
+        row = measure_row(case, data_of(case), repeats=repeats, show=_prefixed(label, show))
         record["rows"].append(row)
         _rate(record)
         keep()
@@ -79,23 +88,6 @@ def _measure_rows(
         again = measure_ceilings(devices[name], precisions, _prefixed(name, show))
         device["ceilings"] = best_of(device["ceilings"], again)
     _rate(record)
-
-
-class _Latest:
-    """The data of the case that was asked for last: one set at a time is enough."""
-
-    def __init__(self) -> None:
-        self.key: object = None
-        self.data: Data | None = None
-
-    def of(self, case: Case) -> Data:
-        """Return the data of a case, made if they are not those of the last one."""
-        workload = case.workload
-        key = workload.name, workload.inputs.shape, workload.num_train
-        if self.data is None or key != self.key:
-            self.key, self.data = key, None
-            self.data = make_data(workload, case.source)
-        return self.data
 
 
 def _prefixed(label: str, show: Callable[[str], None]) -> Callable[[str], None]:

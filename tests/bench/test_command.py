@@ -89,6 +89,15 @@ def test_options_are_combined(asked, capsys):
     assert {(c.members, c.num_epochs, repeats) for c, repeats in asked} == {(64, 15, 7)}
 
 
+def test_data_are_made_once_for_the_rows_that_train_on_them(asked, monkeypatch):
+    made = []
+    monkeypatch.setattr(sweep, "make_data", lambda workload, source: made.append(workload.name))
+    options = "perceptron fashion_mlp --variant step epoch --batch-size 8 16 64 --device cpu"
+    assert main(["bench", *options.split()]) == 0
+    assert len(asked) == 12
+    assert made == ["perceptron", "perceptron", "fashion_mlp"]  # the former has more for batch 64
+
+
 def test_the_record_has_the_command_that_repeats_it_but_for_where_it_went(asked, tmp_path):
     path = tmp_path / "bench.json"
     options = "perceptron --variant step run --batch-size 8 --epochs 3 --repeats 5 --device cpu"

@@ -2,17 +2,19 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dl_jax.bench.asked import cases_of, command_of
 from dl_jax.bench.console import as_text
-from dl_jax.bench.page_folder import need_matplotlib
+from dl_jax.bench.page_folder import page_folder
 from dl_jax.bench.progress import progress
 from dl_jax.bench.record import new_record
 from dl_jax.bench.record_file import check_target, write_record
 from dl_jax.bench.stages import no_persistent_cache
 from dl_jax.bench.sweep import measure_all
-from dl_jax.report.run_folder import json_text, make_run_folder
+from dl_jax.report.run_folder import json_text
 
 DEFAULT_REPEATS = 20
 
@@ -26,46 +28,71 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: for what there is not, before anything is measured.
-        OSError: where results cannot be written, or real data are not to be had.
+        OSError: where real data are not to be had; where results cannot be written, after what was
+            measured is printed.
     """
     cases = cases_of(options)
     to_stdout = options.json == "-"
     path = Path(options.json).expanduser() if options.json and not to_stdout else None
     if path:
         check_target(path)
-    if options.page:
-        need_matplotlib()
+    folder = page_folder(options.page, "bench")
     record = new_record(command_of(options))
-    folder = make_run_folder(Path(options.page), "bench") if options.page else None
 
     def keep() -> None:
         if path and (record["rows"] or record["status"] == "finished"):
             write_record(path, record)
 
-    def report() -> None:
-        if to_stdout:
-            sys.stdout.write(json_text(record))
-        else:
-            print(as_text(record))
+    def keep_a_row() -> None:
+        with suppress(OSError):  # no reason to measure no more: the end tries again, and says so
+            keep()
+
+    def draw(stopped: str) -> None:
         if folder:
             from dl_jax.bench.page import write_bench_page
 
-            print(f"Page: {write_bench_page(folder, record)}", file=sys.stderr)
+            print(f"Page: {write_bench_page(folder, record, stopped)}", file=sys.stderr)
+
+    def report(stopped: str = "") -> list[str]:
+        """Write, print and draw what there is; what of it could not be written."""
+        failed = _failure(keep, f"--json {path}")
+        if to_stdout:
+            sys.stdout.write(json_text(record))
+        else:
+            print(as_text(record, stopped))
+        return failed + _failure(lambda: draw(stopped), f"--page {folder}")
 
     try:
         with progress() as show, no_persistent_cache():
             measure_all(
                 cases, record, repeats=options.repeats or DEFAULT_REPEATS, peers=options.peers,
-                keep=keep, show=show,
+                keep=keep_a_row, show=show,
             )  # fmt: skip
         record["status"] = "finished"
-    except KeyboardInterrupt:  # the rows so far are kept already
-        report()
+    except KeyboardInterrupt:
+        _complain(report("interrupted"))
         return 130
-    except Exception:
+    except Exception as error:
         if record["rows"]:
-            report()
+            _complain(report(f"ended by an error ({type(error).__name__})"))
+        elif folder:
+            folder.rmdir()  # there is nothing to show in it
         raise
-    keep()
-    report()
+    if failed := report():
+        raise OSError("\n".join(failed))
     return int(any(row["status"] == "failed" for row in record["rows"]))
+
+
+def _failure(write: Callable[[], None], what: str) -> list[str]:
+    """Why something could not be written; nothing if it was."""
+    try:
+        write()
+    except OSError as error:
+        why = error.strerror or error
+        return [f"{what}: cannot be written ({why}); what was measured is printed above"]
+    return []
+
+
+def _complain(failed: Iterable[str]) -> None:
+    for line in failed:
+        print(f"dl-jax bench: {line}", file=sys.stderr)

@@ -8,12 +8,11 @@ from string import ascii_uppercase
 
 from dl_jax.bench.compare import Comparison, Match, Ratio, compare_columns
 from dl_jax.bench.console import heading, variant
-from dl_jax.bench.page_folder import need_matplotlib
+from dl_jax.bench.page_folder import page_folder
 from dl_jax.bench.record import Row
 from dl_jax.bench.record_file import read_record
 from dl_jax.bench.same_work import Column
 from dl_jax.report import units
-from dl_jax.report.run_folder import make_run_folder
 from dl_jax.report.table import format_table
 
 HEADER = ("", "Step [quartiles]", "Examples/s", "Build", "Memory", "Times as fast [spread]", "")
@@ -27,17 +26,15 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: for a file that is no benchmark, or if nothing can be compared.
-        OSError: for a file that cannot be read.
+        OSError: for a file that cannot be read, or a page that cannot be written.
     """
     columns = columns_of([Path(path).expanduser() for path in options.files])
-    if options.page:
-        need_matplotlib()
     comparison = compare_columns(columns)
+    folder = page_folder(options.page, "compare")
     print(as_text(comparison))
-    if options.page:
+    if folder:
         from dl_jax.bench.page import write_compare_page
 
-        folder = make_run_folder(Path(options.page), "compare")
         print(f"Page: {write_compare_page(folder, comparison)}", file=sys.stderr)
     return 1 if comparison.refused else 0
 

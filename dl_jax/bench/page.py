@@ -55,13 +55,19 @@ _PARTS = (
 )
 
 
-def write_bench_page(folder: Path, record: Record) -> Path:
-    """Write the plots of a benchmark and its page, and return the page's path."""
+def write_bench_page(folder: Path, record: Record, stopped: str = "interrupted") -> Path:
+    """Write the plots of a benchmark and its page, and return the page's path.
+
+    Args:
+        folder: of the page.
+        record: what was measured.
+        stopped: what became of a benchmark that did not finish.
+    """
     rows = record["rows"]
     timed = [row for row in rows if console.is_timed(row)]
     drawn = pictures.of_record(folder, record)
     content = join(
-        _notice("This benchmark was interrupted; the page shows what was finished by then.")
+        _notice(f"This benchmark was {stopped}; the page shows what was finished by then.")
         if record["status"] == "interrupted"
         else None,
         _header("bench", "Benchmark", console.machine(record)),
@@ -71,7 +77,7 @@ def write_bench_page(folder: Path, record: Record) -> Path:
         _section("Not measured", _lines([f"{console.heading(row)}, {console.variant(row)}: "
                  f"{console.reason(row)}" for row in rows if not console.is_timed(row)])),
         _section("Peers", _peers(record["peers"])) if record["peers"] else None,
-        _section("Environment", pairs(flatten(record["environment"]))),
+        _section("Environment", pairs(_environment(record))),
         _command(record["command"]),
     )  # fmt: skip
     return write_html(folder, "Benchmark", content)
@@ -132,6 +138,13 @@ def _pictures(drawn: Sequence[Picture]) -> Html | None:
 def _command(command: str) -> Html:
     line = element("pre", element("code", command), tabindex=0, aria_label="Command")
     return element("section", element("h2", "Repeat this benchmark"), line)
+
+
+def _environment(record: Record) -> list[tuple[str, object]]:
+    found = record["environment"]
+    if found["default_matmul_precision"] == "default":  # twice the same word says nothing
+        found = {**found, "default_matmul_precision": "JAX’s own"}
+    return flatten(found)
 
 
 def _ceilings(record: Record) -> Html | None:

@@ -24,6 +24,10 @@ def read_record(path: Path) -> Record:
     expected = f"{path}: expected a benchmark, as dl-jax bench --json writes it"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{expected}, got no file of that name") from error
+    except OSError as error:
+        raise OSError(f"{expected}, got one that cannot be read ({error.strerror})") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{expected}, got a file that is no JSON ({error})") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:

@@ -104,7 +104,7 @@ def _differences(first: Column, base: Row, other: Column, row: Row) -> list[str]
     ]
     pairs.append(("parameters", base["num_params"], row["num_params"]))
     one, two = (c.record["environment"].get("default_matmul_precision") for c in (first, other))
-    pairs.append(("default matmul precision", one, two))
+    pairs.append(("precision of matrix products", one, two))
     found = [
         f"{name} {_value(one)} in {first.name}, {_value(two)} in {other.name}"
         for name, one, two in pairs

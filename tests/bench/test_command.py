@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from dl_jax.bench import page_folder, sweep
+from dl_jax.bench import command, page, page_folder, sweep
 from dl_jax.bench.console import as_text
 from dl_jax.bench.record import Record, Row
 from dl_jax.bench.record_file import read_record
@@ -39,9 +39,9 @@ def asked(monkeypatch, make_row):
 
 
 def test_a_real_row_and_its_record(capsys, tmp_path, small_ceilings):
-    path, page = tmp_path / "bench.json", tmp_path / "page"
+    path, folder = tmp_path / "bench.json", tmp_path / "page"
     arguments = ["bench", "perceptron", "--variant", "step", "--batch-size", "4", "8", *SHORT]
-    assert main([*arguments, "--json", str(path), "--page", str(page)]) == 0
+    assert main([*arguments, "--json", str(path), "--page", str(folder)]) == 0
     printed = capsys.readouterr()
     record = read_record(path)
     assert record["status"] == "finished"
@@ -51,11 +51,13 @@ def test_a_real_row_and_its_record(capsys, tmp_path, small_ceilings):
     lines = printed.out.splitlines()
     assert "perceptron, batch 4, float32, synthetic data, cpu:0, 3 parameters" in lines
     assert max(map(len, lines)) <= 100
-    html = (page / "index.html").read_text()
+    assert lines[0].endswith(f"; JAX {jax.__version__}, matrix products at its default precision")
+    html = (folder / "index.html").read_text()
     assert "batch 8, float32, synthetic data" in html
-    names = {file.name for file in page.glob("*.png")}
+    names = {file.name for file in folder.glob("*.png")}
     plots = ("roofline-cpu-0", "batch-sizes-cpu-0", "stages-cpu-0")
     assert names == {f"{plot}{dark}.png" for plot in plots for dark in ("", "-dark")}
+    assert "JAX’s own" in html  # default matmul precision
     assert html.count('src="data:image/png') == 3
 
 
@@ -141,6 +143,29 @@ def test_a_file_that_is_no_benchmark_is_not_overwritten(asked, capsys, tmp_path)
     assert (path.read_text(), asked) == ('{"mine": 1}', [])
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "said"),
+    [
+        ("file", "--page {}: expected a folder, got a file; choose another name"),
+        ("file/page", "choose a folder that can be written with --page FOLDER"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused_before_anything_is_measured(
+    asked, capsys, tmp_path, asked_for, said
+):
+    (tmp_path / "file").write_text("mine")
+    target = str(tmp_path / asked_for)
+    assert main(["bench", "perceptron", "--page", target]) == 2
+    assert said.format(target) in capsys.readouterr().err
+    assert (asked, [path.name for path in tmp_path.iterdir()]) == ([], ["file"])
+
+
+def test_no_page_is_left_of_a_benchmark_without_rows(asked, tmp_path):
+    arguments = ["bench", "perceptron", "--data", "real", "--page", str(tmp_path / "page")]
+    assert main(arguments) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_page_needs_matplotlib_and_nothing_else_does(asked, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(page_folder, "find_spec", lambda name: None)
     assert main(["bench", "perceptron", "--page", str(tmp_path / "page")]) == 2
@@ -169,7 +194,7 @@ def test_an_interrupted_run_keeps_its_rows(asked, capsys, monkeypatch, tmp_path)
     record = read_record(path)
     assert (record["status"], len(record["rows"])) == ("interrupted", 2)
     printed = capsys.readouterr().out
-    assert "Interrupted: these are the rows that were finished." in printed
+    assert "This benchmark was interrupted: these are the rows that were finished." in printed
     assert [line.split()[0] for line in printed.splitlines() if "27.0 [" in line] == [
         "eager", "step",
     ]  # fmt: skip
@@ -191,7 +216,58 @@ def test_rows_outlive_an_error(asked, capsys, monkeypatch, tmp_path):
     with pytest.raises(ZeroDivisionError):
         main(["bench", "perceptron", "--json", str(path)])
     assert len(read_record(path)["rows"]) == 1
-    assert "27.0 [" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "27.0 [" in printed
+    assert "ended by an error (ZeroDivisionError): these are the rows" in printed
+    assert "nterrupted" not in printed
+
+
+def full_disk(monkeypatch, module, name, when=lambda number: True):
+    """Writing finds no room, in those of its calls."""
+    write, calls = getattr(module, name), []
+
+    def refused(*arguments):
+        calls.append(0)
+        if when(len(calls)):
+            raise OSError(28, "No space left on device")
+        return write(*arguments)
+
+    monkeypatch.setattr(module, name, refused)
+
+
+def test_rows_are_printed_where_the_record_cannot_be_written(asked, capsys, monkeypatch, tmp_path):
+    full_disk(monkeypatch, command, "write_record")
+    path, folder = tmp_path / "bench.json", tmp_path / "page"
+    assert main(["bench", "perceptron", "--json", str(path), "--page", str(folder)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count("27.0 [") == 5  # a failed write of one row is no reason to stop
+    assert "nterrupted" not in printed.out
+    said = f"--json {path}: cannot be written (No space left on device); what was measured is prin"
+    assert f"dl-jax bench: {said}" in printed.err
+    assert (folder / "index.html").exists()
+
+
+def test_a_write_that_failed_on_the_way_is_made_up_for(asked, monkeypatch, tmp_path):
+    full_disk(monkeypatch, command, "write_record", when=lambda number: number in (2, 5))
+    path = tmp_path / "bench.json"
+    assert main(["bench", "perceptron", "--json", str(path)]) == 0
+    assert len(read_record(path)["rows"]) == 5
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_rows_are_kept_where_the_page_cannot_be_written(
+    asked, capsys, monkeypatch, tmp_path, interrupted
+):
+    if interrupted:
+        stop_after(monkeypatch, KeyboardInterrupt(), 2)
+    full_disk(monkeypatch, page, "write_html")
+    path, folder = tmp_path / "bench.json", tmp_path / "page"
+    arguments = ["bench", "perceptron", "--json", str(path), "--page", str(folder)]
+    assert main(arguments) == (130 if interrupted else 2)
+    printed = capsys.readouterr()
+    rows = 2 if interrupted else 5
+    assert (printed.out.count("27.0 ["), len(read_record(path)["rows"])) == (rows, rows)
+    assert f"--page {folder}: cannot be written (No space left on device)" in printed.err
 
 
 def test_a_row_that_jax_cannot_run_is_said_and_the_next_is_measured(
@@ -242,8 +318,8 @@ def test_peers_are_asked_for_the_lectures_networks_and_kept_one_by_one(
     monkeypatch.setitem(sys.modules, "dl_jax.bench.peers", SimpleNamespace(run_peers=run_peers))
     path = tmp_path / "bench.json"
     arguments = ["bench", "perceptron", "mnist_cnn", "--variant", "step", "--peers", *SHORT]
-    page = ["--json", str(path), "--page", str(tmp_path / "page")]
-    assert main([*arguments, *page]) == (130 if interrupted else 0)
+    targets = ["--json", str(path), "--page", str(tmp_path / "page")]
+    assert main([*arguments, *targets]) == (130 if interrupted else 0)
     assert calls == [(["mnist_cnn"], 3, "synthetic")]
     assert read_record(path)["peers"] == [PEER, OTHER, ABSENT]
     lines = capsys.readouterr().out.splitlines()

@@ -81,7 +81,7 @@ def test_other_work_is_refused_and_it_is_said_why(columns, make_row, key):
 def test_another_matmul_precision_is_other_work(columns, make_row):
     first, second = columns([make_row()], [make_row()])
     second.record["environment"]["default_matmul_precision"] = "highest"
-    with pytest.raises(ValueError, match="default matmul precision default in a, highest in b"):
+    with pytest.raises(ValueError, match="precision of matrix products default in a, highest in b"):
         compare_columns([first, second])
 
 
@@ -195,7 +195,24 @@ def test_files_that_are_no_benchmarks_are_refused(files, make_row, tmp_path, cap
     for arguments, said in (
         ([path], "expected two benchmarks or more"),
         ([path, str(other)], "version 9, expected version 1"),
-        ([path, str(tmp_path / "none.json")], "No such file"),
+        (
+            [path, str(tmp_path / "none.json")],
+            "none.json: expected a benchmark, as dl-jax bench "
+            "--json writes it, got no file of that name",
+        ),
+        (
+            [path, str(tmp_path)],
+            f"{tmp_path}: expected a benchmark, as dl-jax bench --json writes "
+            "it, got one that cannot be read (Is a directory)",
+        ),
     ):
         assert main(["compare", *arguments]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_page_in_the_place_of_a_file_is_refused(files, make_row, capsys):
+    one, two = files([make_row()], [make_row()])
+    assert main(["compare", one, two, "--page", one]) == 2
+    printed = capsys.readouterr()
+    assert f"--page {one}: expected a folder, got a file" in printed.err
+    assert printed.out == ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from dl_jax.bench.compare import Comparison, Match, Ratio, compare_columns
+from dl_jax.bench.compare_peers import TITLE, compare_peers
 from dl_jax.bench.console import heading, variant
 from dl_jax.bench.page_folder import page_folder
 from dl_jax.bench.record import Row
@@ -58,7 +59,10 @@ def columns_of(paths: Sequence[Path]) -> list[Column]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """Return the comparison as plain text, within 100 columns but for names that are longer."""
+    """Return the comparison as plain text.
+
+    It has 100 columns, but for names that are longer, and peers of more than three benchmarks.
+    """
     numbers = map(str, range(len(ascii_uppercase) + 1, len(comparison.columns) + 1))
     letters = [*ascii_uppercase, *numbers][: len(comparison.columns)]
     lines = [
@@ -78,11 +82,24 @@ def as_text(comparison: Comparison) -> str:
         f"Times as fast as {letters[0]}: quotients of the medians; the spread is that of the "
         "quartiles of both."
     )
+    lines += _peers(comparison, letters)
     if comparison.refused:
         lines += ["", "Not compared, for it is other work:", *comparison.refused]
     if comparison.alone:
         lines += ["", "Only in one:", *comparison.alone]
     return "\n".join(lines)
+
+
+def _peers(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    peers = compare_peers(comparison, names)
+    rows = []
+    for trained, cells in peers.tables.items():
+        rows += [[trained], *([f"  {name}", *ratios] for name, *ratios in cells)]
+    if not rows:
+        return ["", *peers.remarks] if peers.remarks else []
+    numbers = range(1, len(peers.header))
+    table = format_table(peers.header, rows, numbers=numbers)
+    return ["", TITLE, table, *peers.remarks]
 
 
 def title(match: Match) -> str:

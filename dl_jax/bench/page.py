@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from dl_jax.bench import console, peer_table, pictures
 from dl_jax.bench.compare import Comparison
+from dl_jax.bench.compare_peers import TITLE, compare_peers
 from dl_jax.bench.record import Record, Row
 from dl_jax.report import units
 from dl_jax.report.markup import Html, element, figure, join, pairs, table
@@ -104,10 +105,18 @@ def write_compare_page(folder: Path, comparison: Comparison) -> Path:
         _section("Machines", pairs([(c.name, machine(c)) for c in comparison.columns])),
         _pictures(pictures.of_comparison(folder, comparison)),
         _section("Rows", join(*tables)),
+        _section("Peers", _peers_compared(comparison)),
         _section("Not compared, for it is other work", _lines(comparison.refused)),
         _section("Only in one", _lines(comparison.alone)),
     )
     return write_html(folder, "Benchmarks compared", content)
+
+
+def _peers_compared(comparison: Comparison) -> Html | None:
+    peers = compare_peers(comparison, [column.name for column in comparison.columns])
+    tables = [table(title, peers.header, rows) for title, rows in peers.tables.items()]
+    explained = element("p", TITLE.removeprefix("Peers: ")) if tables else None
+    return join(explained, *tables, _lines(peers.remarks)) if tables or peers.remarks else None
 
 
 def _header(eyebrow: str, title: str, lead: str) -> Html:

@@ -13,7 +13,7 @@ from dl_jax.bench.console import as_text
 from dl_jax.bench.record import Record, Row
 from dl_jax.bench.record_file import read_record
 from dl_jax.cli import main
-from tests.bench.conftest import CEILINGS
+from tests.bench.conftest import ABSENT, CEILINGS, OTHER, PEER
 
 SHORT = ["--repeats", "3"]
 
@@ -288,18 +288,6 @@ def test_a_row_that_jax_cannot_run_is_said_and_the_next_is_measured(
     assert "step: out of memory at batch 128; batch 64 did fit" in printed
     assert "step: out of memory at batch 128; no smaller batch did fit either" in printed
     assert "27.0 [" in printed
-
-
-PEER = {
-    "workload": "mnist_cnn", "peer": "torch", "version": "2.13", "baseline": "dl_jax",
-    "ours_seconds": {"n": 5, "median": 0.02, "q1": 0.019, "q3": 0.021},
-    "seconds": {"n": 5, "median": 0.05, "q1": 0.049, "q3": 0.051},
-    "ratio": {"n": 5, "median": 2.5, "q1": 2.2, "q3": 2.6},
-    "unit": "step", "loss_ours": 0.1, "loss_peer": 0.1, "note": "two threads", "missing": None,
-}  # fmt: skip
-NOTHING = {**PEER, "version": None, "ours_seconds": None, "seconds": None, "ratio": None}
-OTHER = {**NOTHING, "peer": "numpy", "note": "ends elsewhere"}
-ABSENT = {**NOTHING, "peer": "pytensor", "note": None, "missing": "not installed"}
 
 
 @pytest.mark.parametrize("interrupted", [False, True])

@@ -77,6 +77,6 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stop:
-        kept = ": the epochs that finished are kept" if stop.__cause__ else ""
+        kept = ": what was finished by then is kept" if stop.__cause__ else ""
         print(f"interrupted{kept}", file=sys.stderr)
         sys.exit(130)

@@ -108,7 +108,10 @@ class Record:
     def add_table(
         self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]
     ) -> None:
-        """Add numbers that deserve a table."""
+        """Add numbers that deserve a table; rows that are added later are in it as well.
+
+        A table that is added before it is filled keeps its rows where the run is interrupted.
+        """
         table: report.Table = {"caption": caption, "columns": columns, "rows": rows}
         self.result["tables"] = [*self.result.get("tables", ()), table]
 
@@ -128,7 +131,7 @@ class Record:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after at least one epoch; carries what was recorded."""
+    """Ctrl-C, after something was finished; carries what was recorded."""
 
     def __init__(self, record: Record):
         """Carry the record on to whoever catches this."""
@@ -140,13 +143,14 @@ class Interrupted(KeyboardInterrupt):
 def recording(experiment: str, config: Output, title: str, description: str) -> Iterator[Record]:
     """Make the run folder, yield the record, and write `result.json` and the page at the end.
 
-    Whatever interrupts the run, Ctrl-C or an error, they hold the epochs that finished, and the
-    interruption goes on; if there is none, the folder is removed again.
+    Whatever interrupts the run, Ctrl-C or an error, they hold the epochs, figures and rows of
+    tables that were finished, and the interruption goes on; if there are none, the folder is
+    removed again.
 
     Raises:
         ValueError: if the configuration has no epochs or an empty batch.
         RunFolderError: if the folder cannot be made.
-        Interrupted: after Ctrl-C, if an epoch has finished.
+        Interrupted: after Ctrl-C, if there is something to keep.
     """
     check(config)
     folder = report.make_run_folder(config.out, experiment)
@@ -162,7 +166,7 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
             record.programs = programs
             yield record
     except BaseException as error:
-        if not record.result["history"]:
+        if not _has_something(record.result):
             shutil.rmtree(folder)  # it held the configuration alone
             raise
         _write(record)
@@ -173,6 +177,11 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
     record.result["status"] = "finished"
     record.result["verdict"] = report.overall(figure["verdict"] for figure in figures)
     _write(record)
+
+
+def _has_something(result: report.Result) -> bool:
+    rows = [row for table in result.get("tables", ()) for row in table["rows"]]
+    return bool(result["history"] or result["figures"] or rows)
 
 
 def _write(record: Record) -> None:

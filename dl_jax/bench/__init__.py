@@ -8,30 +8,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dl_jax.bench.case import Case
     from dl_jax.bench.ceilings import measure_ceilings
     from dl_jax.bench.clock import Timing, is_noisy, quartiles
-    from dl_jax.bench.compare import Column, compare_columns
+    from dl_jax.bench.compare import compare_columns
     from dl_jax.bench.cost import Cost, Optimizer, cost_of
     from dl_jax.bench.devices import choose_devices
     from dl_jax.bench.examples import make_data
-    from dl_jax.bench.measure import Case, measure_row
+    from dl_jax.bench.measure import measure_row
     from dl_jax.bench.precision import PRECISIONS, with_precision
     from dl_jax.bench.rates import with_rates
-    from dl_jax.bench.record import Record, Row, read_record, write_record
+    from dl_jax.bench.record import Record, Row
+    from dl_jax.bench.record_file import read_record, write_record
+    from dl_jax.bench.same_work import Column
     from dl_jax.bench.variants import VARIANTS
     from dl_jax.bench.workloads import LECTURE, Workload, make_workload
 
 _PARTS = {
+    "case": ("Case",),
     "ceilings": ("measure_ceilings",),
     "clock": ("Timing", "is_noisy", "quartiles"),
-    "compare": ("Column", "compare_columns"),
+    "compare": ("compare_columns",),
     "cost": ("Cost", "Optimizer", "cost_of"),
     "devices": ("choose_devices",),
     "examples": ("make_data",),
-    "measure": ("Case", "measure_row"),
+    "measure": ("measure_row",),
     "precision": ("PRECISIONS", "with_precision"),
     "rates": ("with_rates",),
-    "record": ("Record", "Row", "read_record", "write_record"),
+    "record": ("Record", "Row"),
+    "record_file": ("read_record", "write_record"),
+    "same_work": ("Column",),
     "variants": ("VARIANTS",),
     "workloads": ("LECTURE", "Workload", "make_workload"),
 }

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
-from dl_jax.bench.command import need_matplotlib
-from dl_jax.bench.compare import Column, Comparison, Match, Ratio, compare_columns
+from dl_jax.bench.compare import Comparison, Match, Ratio, compare_columns
+from dl_jax.bench.compare_peers import TITLE, compare_peers
 from dl_jax.bench.console import heading, variant
-from dl_jax.bench.record import Row, read_record
+from dl_jax.bench.page_folder import page_folder
+from dl_jax.bench.record import Row
+from dl_jax.bench.record_file import read_record
+from dl_jax.bench.same_work import Column
 from dl_jax.report import units
-from dl_jax.report.run_folder import make_run_folder
 from dl_jax.report.table import format_table
 
 HEADER = ("", "Step [quartiles]", "Examples/s", "Build", "Memory", "Times as fast [spread]", "")
@@ -25,17 +27,15 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ValueError: for a file that is no benchmark, or if nothing can be compared.
-        OSError: for a file that cannot be read.
+        OSError: for a file that cannot be read, or a page that cannot be written.
     """
     columns = columns_of([Path(path).expanduser() for path in options.files])
-    if options.page:
-        need_matplotlib()
     comparison = compare_columns(columns)
+    folder = page_folder(options.page, "compare")
     print(as_text(comparison))
-    if options.page:
+    if folder:
         from dl_jax.bench.page import write_compare_page
 
-        folder = make_run_folder(Path(options.page), "compare")
         print(f"Page: {write_compare_page(folder, comparison)}", file=sys.stderr)
     return 1 if comparison.refused else 0
 
@@ -59,7 +59,10 @@ def columns_of(paths: Sequence[Path]) -> list[Column]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """Return the comparison as plain text, within 100 columns but for names that are longer."""
+    """Return the comparison as plain text.
+
+    It has 100 columns, but for names that are longer, and peers of more than three benchmarks.
+    """
     numbers = map(str, range(len(ascii_uppercase) + 1, len(comparison.columns) + 1))
     letters = [*ascii_uppercase, *numbers][: len(comparison.columns)]
     lines = [
@@ -79,11 +82,24 @@ def as_text(comparison: Comparison) -> str:
         f"Times as fast as {letters[0]}: quotients of the medians; the spread is that of the "
         "quartiles of both."
     )
+    lines += _peers(comparison, letters)
     if comparison.refused:
         lines += ["", "Not compared, for it is other work:", *comparison.refused]
     if comparison.alone:
         lines += ["", "Only in one:", *comparison.alone]
     return "\n".join(lines)
+
+
+def _peers(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    peers = compare_peers(comparison, names)
+    rows = []
+    for trained, cells in peers.tables.items():
+        rows += [[trained], *([f"  {name}", *ratios] for name, *ratios in cells)]
+    if not rows:
+        return ["", *peers.remarks] if peers.remarks else []
+    numbers = range(1, len(peers.header))
+    table = format_table(peers.header, rows, numbers=numbers)
+    return ["", TITLE, table, *peers.remarks]
 
 
 def title(match: Match) -> str:
@@ -94,7 +110,7 @@ def title(match: Match) -> str:
 
 
 def machine(column: Column) -> str:
-    """Return hardware and versions of a column."""
+    """Return hardware and versions of a column, with the commit where its record has one."""
     found = column.record["environment"]
     device = next(d for d in column.record["devices"] if d["name"] == column.device)
     kind = found["cpu"] if device["platform"] == "cpu" else device["kind"]
@@ -102,7 +118,8 @@ def machine(column: Column) -> str:
     versions = ", ".join(
         f"{name} {packages[name]}" for name in ("jax", "dl-jax") if name in packages
     )
-    return f"{kind}, {found['cores']} cores, {column.device}; {versions}"
+    commit = f", commit {found['commit']}" if found.get("commit") else ""
+    return f"{kind}, {found['cores']} cores, {column.device}; {versions}{commit}"
 
 
 def cells(row: Row, ratio: Ratio | None) -> list[str]:

@@ -15,8 +15,13 @@ _TIMES = ("", "Trace", "Lower", "Compile", "First", "Dispatch", "Step [quartiles
 _WORK = ("", "FLOPs", "XLA", "Bytes", "XLA", "FLOP/s", "", "B/s", "", "FLOP/B", "Side", "Memory")
 
 
-def as_text(record: Record) -> str:
-    """Return everything that was measured, as tables of plain text."""
+def as_text(record: Record, stopped: str = "interrupted") -> str:
+    """Return everything that was measured, as tables of plain text.
+
+    Args:
+        record: what was measured.
+        stopped: what became of a benchmark that did not finish.
+    """
     lines = [machine(record), *map(_ceilings, record["devices"])]
     timed = [row for row in record["rows"] if is_timed(row)]
     if timed:
@@ -28,7 +33,7 @@ def as_text(record: Record) -> str:
     if record["peers"]:
         lines += ["", *peer_table.as_lines(record["peers"])]
     if record["status"] == "interrupted":
-        lines += ["", "Interrupted: these are the rows that were finished."]
+        lines += ["", f"This benchmark was {stopped}: these are the rows that were finished."]
     return "\n".join(lines)
 
 
@@ -55,11 +60,9 @@ def is_timed(row: Row) -> bool:
 def machine(record: Record) -> str:
     """Return the machine and what JAX makes of it, in a line."""
     found = record["environment"]
-    jax = found["packages"].get("jax", "?")
-    return (
-        f"{found['cpu']}, {found['cores']} cores; JAX {jax}, default matmul precision "
-        f"{found['default_matmul_precision']}"
-    )
+    jax, precision = found["packages"].get("jax", "?"), found["default_matmul_precision"]
+    at = "at its default precision" if precision == "default" else f"at precision {precision}"
+    return f"{found['cpu']}, {found['cores']} cores; JAX {jax}, matrix products {at}"
 
 
 def _ceilings(device: Device) -> str:

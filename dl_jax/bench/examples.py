@@ -1,12 +1,12 @@
 """The examples of a workload: synthetic ones of the real size and shape, or the real ones."""
 
-import math
 from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 
 from dl_jax import data
+from dl_jax.bench.reviews import synthetic_reviews
 from dl_jax.bench.workloads import LECTURE, Workload
 from dl_jax.train import Data, Examples
 
@@ -14,11 +14,6 @@ Source = Literal["synthetic", "real"]
 SOURCES: tuple[Source, ...] = ("synthetic", "real")
 
 _ROW = 32  # ids, of which a review has a whole number of rows, as the experiment stores them
-
-# Words drawn by Zipf's law, in reviews whose lengths are log-normal: relative to the columns, this
-# median, this deviation of the logarithm and this most give 129 distinct words on average and 542
-# at most, where IMDB has 132 and 588.
-_MEDIAN_LENGTH, _DEVIATION, _MOST = 160 / 608, 0.65, 1000 / 608
 
 
 def make_data(workload: Workload, source: Source) -> Data:
@@ -70,15 +65,8 @@ def _noise(workload: Workload, rng: np.random.Generator, size: int) -> np.ndarra
     if not jnp.issubdtype(dtype, jnp.integer):
         return rng.standard_normal((size, *shape), dtype=np.float32)
     (longest,) = shape
-    median = math.log(_MEDIAN_LENGTH * longest)
-    lengths = np.minimum(rng.lognormal(median, _DEVIATION, size), _MOST * longest).astype(int)
-    offsets = np.append(0, np.cumsum(lengths + 1))
-    last = getattr(workload.model, "num_words", 10_000) - 1
-    zipf = np.cumsum(1 / np.arange(1, last + 1))
-    ids = 1 + np.searchsorted(zipf, rng.uniform(0, zipf[-1], offsets[-1]))
-    tokens = data.Tokens(np.minimum(ids, last).astype(np.uint16), offsets)
-    distinct = data.distinct(tokens)[:, :longest]
-    return np.pad(distinct, ((0, 0), (0, longest - distinct.shape[1])))
+    num_words = getattr(workload.model, "num_words", 10_000)
+    return synthetic_reviews(rng, size, longest, num_words)
 
 
 def _split(workload: Workload, inputs: np.ndarray, targets: np.ndarray) -> Data:

@@ -2,12 +2,13 @@
 
 import gc
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dl_jax.bench.case import Case, blank_row
 from dl_jax.bench.clock import (
     FEWEST,
     dispatch_seconds,
@@ -18,48 +19,15 @@ from dl_jax.bench.clock import (
     steady_seconds,
 )
 from dl_jax.bench.cost import Cost, bytes_of, cost_of, flops_of, xla_cost
-from dl_jax.bench.devices import JaxDevice
-from dl_jax.bench.examples import Source, mean_words
+from dl_jax.bench.examples import mean_words
 from dl_jax.bench.memory import device_peak, peak_memory
-from dl_jax.bench.precision import Precision, in_precision
+from dl_jax.bench.precision import in_precision
 from dl_jax.bench.record import Row
 from dl_jax.bench.stages import Built, build
-from dl_jax.bench.variants import EAGER, ENSEMBLE, RUN, VARIANTS, Program, Setting
-from dl_jax.bench.workloads import Workload, takes_images
+from dl_jax.bench.variants import EAGER, VARIANTS, Program, Setting
 from dl_jax.train import Data
 
 Show = Callable[[str], None]
-
-
-class Case(NamedTuple):
-    """What a row is to measure.
-
-    Attributes:
-        workload: the network and how it is trained.
-        variant: a key of `VARIANTS`.
-        precision: of parameters and inputs.
-        num_epochs: of a run and of an ensemble.
-        members: of an ensemble.
-        source: of the data.
-        device: where.
-        device_name: what it is called.
-    """
-
-    workload: Workload
-    variant: str
-    precision: Precision
-    num_epochs: int
-    members: int
-    source: Source
-    device: JaxDevice
-    device_name: str
-
-    @property
-    def label(self) -> str:
-        """What the row is called while it is measured."""
-        name = f"{self.variant} of {self.members}" if self.variant == ENSEMBLE else self.variant
-        of = f"{self.workload.name} {name}, batch {self.workload.batch_size}"
-        return f"{of}, {self.precision}, {self.device_name}"
 
 
 def measure_row(case: Case, data: Data, *, repeats: int, show: Show = lambda text: None) -> Row:
@@ -74,7 +42,7 @@ def measure_row(case: Case, data: Data, *, repeats: int, show: Show = lambda tex
         repeats: samples of a step.
         show: told what is being done.
     """
-    row: Any = _blank(case)
+    row: Any = blank_row(case)
     with jax.default_device(case.device), in_precision(case.precision):
         error = _attempt(lambda: row.update(_measured(case, data, repeats, show)))
         if error is None:
@@ -182,34 +150,3 @@ def _cost(case: Case, data: Data) -> Cost:
         inputs = jax.ShapeDtypeStruct((words,), inputs.dtype)
     itemsize = jnp.dtype(case.precision).itemsize
     return cost_of(workload.model, inputs, stored, workload.optimizer, itemsize)
-
-
-def _blank(case: Case) -> Row:
-    workload = case.workload
-    runs = case.variant in (RUN, ENSEMBLE)
-    return {
-        "workload": workload.name,
-        "variant": case.variant,
-        "batch_size": workload.batch_size,
-        "precision": case.precision,
-        "image_size": workload.inputs.shape[0] if takes_images(workload.name) else None,
-        "members": case.members if case.variant == ENSEMBLE else 1,
-        "num_epochs": case.num_epochs if runs else None,
-        "data": case.source,
-        "num_train": workload.num_train,
-        "device": case.device_name,
-        "status": "failed",
-        "note": None,
-        "fits": None,
-        "num_params": None,
-        "work": None,
-        "step_counted": {"flops": None, "bytes": None},
-        "xla_counted": {"flops": None, "bytes": None},
-        "stages": None,
-        "dispatch": None,
-        "call": None,
-        "step": None,
-        "noisy": None,
-        "memory": None,
-        "rates": None,
-    }

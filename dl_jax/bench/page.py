@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from dl_jax.bench import console, peer_table, pictures
 from dl_jax.bench.compare import Comparison
+from dl_jax.bench.compare_peers import TITLE, compare_peers
 from dl_jax.bench.record import Record, Row
 from dl_jax.report import units
 from dl_jax.report.markup import Html, element, figure, join, pairs, table
@@ -55,13 +56,19 @@ _PARTS = (
 )
 
 
-def write_bench_page(folder: Path, record: Record) -> Path:
-    """Write the plots of a benchmark and its page, and return the page's path."""
+def write_bench_page(folder: Path, record: Record, stopped: str = "interrupted") -> Path:
+    """Write the plots of a benchmark and its page, and return the page's path.
+
+    Args:
+        folder: of the page.
+        record: what was measured.
+        stopped: what became of a benchmark that did not finish.
+    """
     rows = record["rows"]
     timed = [row for row in rows if console.is_timed(row)]
     drawn = pictures.of_record(folder, record)
     content = join(
-        _notice("This benchmark was interrupted; the page shows what was finished by then.")
+        _notice(f"This benchmark was {stopped}; the page shows what was finished by then.")
         if record["status"] == "interrupted"
         else None,
         _header("bench", "Benchmark", console.machine(record)),
@@ -71,7 +78,7 @@ def write_bench_page(folder: Path, record: Record) -> Path:
         _section("Not measured", _lines([f"{console.heading(row)}, {console.variant(row)}: "
                  f"{console.reason(row)}" for row in rows if not console.is_timed(row)])),
         _section("Peers", _peers(record["peers"])) if record["peers"] else None,
-        _section("Environment", pairs(flatten(record["environment"]))),
+        _section("Environment", pairs(_environment(record))),
         _command(record["command"]),
     )  # fmt: skip
     return write_html(folder, "Benchmark", content)
@@ -98,10 +105,18 @@ def write_compare_page(folder: Path, comparison: Comparison) -> Path:
         _section("Machines", pairs([(c.name, machine(c)) for c in comparison.columns])),
         _pictures(pictures.of_comparison(folder, comparison)),
         _section("Rows", join(*tables)),
+        _section("Peers", _peers_compared(comparison)),
         _section("Not compared, for it is other work", _lines(comparison.refused)),
         _section("Only in one", _lines(comparison.alone)),
     )
     return write_html(folder, "Benchmarks compared", content)
+
+
+def _peers_compared(comparison: Comparison) -> Html | None:
+    peers = compare_peers(comparison, [column.name for column in comparison.columns])
+    tables = [table(title, peers.header, rows) for title, rows in peers.tables.items()]
+    explained = element("p", TITLE.removeprefix("Peers: ")) if tables else None
+    return join(explained, *tables, _lines(peers.remarks)) if tables or peers.remarks else None
 
 
 def _header(eyebrow: str, title: str, lead: str) -> Html:
@@ -132,6 +147,13 @@ def _pictures(drawn: Sequence[Picture]) -> Html | None:
 def _command(command: str) -> Html:
     line = element("pre", element("code", command), tabindex=0, aria_label="Command")
     return element("section", element("h2", "Repeat this benchmark"), line)
+
+
+def _environment(record: Record) -> list[tuple[str, object]]:
+    found = record["environment"]
+    if found["default_matmul_precision"] == "default":  # twice the same word says nothing
+        found = {**found, "default_matmul_precision": "JAX’s own"}
+    return flatten(found)
 
 
 def _ceilings(record: Record) -> Html | None:

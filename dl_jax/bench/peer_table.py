@@ -27,15 +27,25 @@ def cells(row: PeerRow) -> list[str]:
         row["peer"],
         units.timing(row["ours_seconds"]),
         units.timing(row["seconds"]),
-        units.ratio(row["ratio"]) + (" ?" if is_noisy(row["ratio"]) else "  "),
+        ratio_cell(row),
         str(row["ratio"]["n"]),
     ]
 
 
+def ratio_cell(row: PeerRow) -> str:
+    """Return the ratio of a peer that was measured, with a mark if it is too noisy to call."""
+    return units.ratio(row["ratio"]) + (" ?" if is_noisy(row["ratio"]) else "  ")
+
+
+def heading(row: PeerRow) -> str:
+    """Return what was trained and for how long."""
+    return f"{row['workload']}, {'an' if row['unit'] == 'epoch' else 'a'} {row['unit']}"
+
+
 def groups(peers: Iterable[PeerRow]) -> Iterator[tuple[str, list[PeerRow]]]:
-    """Yield the rows of each workload, under what was trained and for how long."""
-    for (name, unit), rows in groupby(peers, lambda row: (row["workload"], row["unit"])):
-        yield f"{name}, {'an' if unit == 'epoch' else 'a'} {unit}", list(rows)
+    """Yield the rows of each workload, under their heading."""
+    for title, rows in groupby(peers, heading):
+        yield title, list(rows)
 
 
 def fastest(peers: Iterable[PeerRow]) -> list[str]:

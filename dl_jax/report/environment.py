@@ -18,7 +18,8 @@ def environment() -> dict[str, Any]:
     Returns:
         `python`, `platform`, `cpu` (the model's name), `cores` (that this process may use),
         `memory_gib` (that it may use; None where the system does not say), `packages`
-        (version by name, of those installed).
+        (version by name, of those installed), `commit` (of this package, see `commit_of`; only
+        where it runs from a checkout).
     """
     packages = {}
     for name in PACKAGES:
@@ -26,6 +27,7 @@ def environment() -> dict[str, Any]:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    commit = commit_of(Path(__file__))
     return {
         "python": platform.python_version(),
         "platform": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
@@ -33,7 +35,34 @@ def environment() -> dict[str, Any]:
         "cores": _usable_cores(),
         "memory_gib": _memory_gib(),
         "packages": packages,
+        **({"commit": commit} if commit else {}),
     }
+
+
+def commit_of(file: Path) -> str | None:
+    """Return the git commit that a file is checked out of, or None for one that git does not track.
+
+    A package's version stays the same from one release to the next; the commit does not. An
+    installed package may lie within a checkout of something else, whose commit says nothing of it.
+
+    Returns:
+        Twelve digits of the commit; `-dirty` behind them where tracked files were changed since.
+    """
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    return _git(file.parent, "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says, or None where there is no git or it refuses."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=5,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # a look leaves the checkout as it is
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return (done.stdout.strip() or None) if done.returncode == 0 else None
 
 
 def _cpu_model() -> str:

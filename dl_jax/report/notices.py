@@ -22,7 +22,12 @@ def notice(result: Result) -> Html | None:
         notes += [why, element("p", what)]
     if result["status"] == "interrupted":
         count = len(result["history"])
-        when = f"after {epochs_text(count)}" if count else "before the end of its first epoch"
+        if count:
+            when = f"after {epochs_text(count)}"
+        elif result["figures"] or result.get("tables"):  # what has figures may have no epochs
+            when = "before its end"
+        else:
+            when = "before the end of its first epoch"
         what = f"This run was interrupted {when}; the page shows what was finished by then."
         notes.append(element("p", what))
     return element("div", *notes, class_="notice", role="note") if notes else None

@@ -13,6 +13,17 @@ CEILINGS: Ceilings = {
     "matmul": {"float32": {"rate": 100e9, "size": 2048}},
     "copy": {"rate": 20e9, "size": 2**28},
 }
+PEER = {
+    "workload": "mnist_cnn", "peer": "torch", "version": "2.13", "baseline": "dl_jax",
+    "ours_seconds": {"n": 5, "median": 0.02, "q1": 0.019, "q3": 0.021},
+    "seconds": {"n": 5, "median": 0.05, "q1": 0.049, "q3": 0.051},
+    "ratio": {"n": 5, "median": 2.5, "q1": 2.2, "q3": 2.6},
+    "unit": "step", "loss_ours": 0.1, "loss_peer": 0.1, "note": "two threads", "missing": None,
+}  # fmt: skip
+NOTHING = {**PEER, "version": None, "ours_seconds": None, "seconds": None, "ratio": None}
+OTHER = {**NOTHING, "peer": "numpy", "note": "ends elsewhere"}
+ABSENT = {**NOTHING, "peer": "pytensor", "note": None, "missing": "not installed"}
+"""Rows of peers: one that was measured, one that computes something else, one that is not there."""
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from dl_jax.bench import command
+from dl_jax.bench import command, page, page_folder, sweep
 from dl_jax.bench.console import as_text
-from dl_jax.bench.record import Record, Row, read_record
+from dl_jax.bench.record import Record, Row
+from dl_jax.bench.record_file import read_record
 from dl_jax.cli import main
-from tests.bench.conftest import CEILINGS
+from tests.bench.conftest import ABSENT, CEILINGS, OTHER, PEER
 
 SHORT = ["--repeats", "3"]
 
@@ -32,15 +33,15 @@ def asked(monkeypatch, make_row):
             num_epochs=case.num_epochs if runs else None,
         )  # fmt: skip
 
-    monkeypatch.setattr(command, "measure_row", row)
-    monkeypatch.setattr(command, "measure_ceilings", lambda *_: CEILINGS)
+    monkeypatch.setattr(sweep, "measure_row", row)
+    monkeypatch.setattr(sweep, "measure_ceilings", lambda *_: CEILINGS)
     return cases
 
 
 def test_a_real_row_and_its_record(capsys, tmp_path, small_ceilings):
-    path, page = tmp_path / "bench.json", tmp_path / "page"
+    path, folder = tmp_path / "bench.json", tmp_path / "page"
     arguments = ["bench", "perceptron", "--variant", "step", "--batch-size", "4", "8", *SHORT]
-    assert main([*arguments, "--json", str(path), "--page", str(page)]) == 0
+    assert main([*arguments, "--json", str(path), "--page", str(folder)]) == 0
     printed = capsys.readouterr()
     record = read_record(path)
     assert record["status"] == "finished"
@@ -50,11 +51,13 @@ def test_a_real_row_and_its_record(capsys, tmp_path, small_ceilings):
     lines = printed.out.splitlines()
     assert "perceptron, batch 4, float32, synthetic data, cpu:0, 3 parameters" in lines
     assert max(map(len, lines)) <= 100
-    html = (page / "index.html").read_text()
+    assert lines[0].endswith(f"; JAX {jax.__version__}, matrix products at its default precision")
+    html = (folder / "index.html").read_text()
     assert "batch 8, float32, synthetic data" in html
-    names = {file.name for file in page.glob("*.png")}
+    names = {file.name for file in folder.glob("*.png")}
     plots = ("roofline-cpu-0", "batch-sizes-cpu-0", "stages-cpu-0")
     assert names == {f"{plot}{dark}.png" for plot in plots for dark in ("", "-dark")}
+    assert "JAX’s own" in html  # default matmul precision
     assert html.count('src="data:image/png') == 3
 
 
@@ -86,6 +89,15 @@ def test_options_are_combined(asked, capsys):
         for variant in ("run", "ensemble")
     ]
     assert {(c.members, c.num_epochs, repeats) for c, repeats in asked} == {(64, 15, 7)}
+
+
+def test_data_are_made_once_for_the_rows_that_train_on_them(asked, monkeypatch):
+    made = []
+    monkeypatch.setattr(sweep, "make_data", lambda workload, source: made.append(workload.name))
+    options = "perceptron fashion_mlp --variant step epoch --batch-size 8 16 64 --device cpu"
+    assert main(["bench", *options.split()]) == 0
+    assert len(asked) == 12
+    assert made == ["perceptron", "perceptron", "fashion_mlp"]  # the former has more for batch 64
 
 
 def test_the_record_has_the_command_that_repeats_it_but_for_where_it_went(asked, tmp_path):
@@ -131,8 +143,31 @@ def test_a_file_that_is_no_benchmark_is_not_overwritten(asked, capsys, tmp_path)
     assert (path.read_text(), asked) == ('{"mine": 1}', [])
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "said"),
+    [
+        ("file", "--page {}: expected a folder, got a file; choose another name"),
+        ("file/page", "choose a folder that can be written with --page FOLDER"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused_before_anything_is_measured(
+    asked, capsys, tmp_path, asked_for, said
+):
+    (tmp_path / "file").write_text("mine")
+    target = str(tmp_path / asked_for)
+    assert main(["bench", "perceptron", "--page", target]) == 2
+    assert said.format(target) in capsys.readouterr().err
+    assert (asked, [path.name for path in tmp_path.iterdir()]) == ([], ["file"])
+
+
+def test_no_page_is_left_of_a_benchmark_without_rows(asked, tmp_path):
+    arguments = ["bench", "perceptron", "--data", "real", "--page", str(tmp_path / "page")]
+    assert main(arguments) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_page_needs_matplotlib_and_nothing_else_does(asked, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(page_folder, "find_spec", lambda name: None)
     assert main(["bench", "perceptron", "--page", str(tmp_path / "page")]) == 2
     assert "--page needs matplotlib for its plots: pip install" in capsys.readouterr().err
     assert (asked, list(tmp_path.iterdir())) == ([], [])
@@ -141,7 +176,7 @@ def test_the_page_needs_matplotlib_and_nothing_else_does(asked, capsys, monkeypa
 
 def stop_after(monkeypatch, error, number):
     """Measuring raises an error instead of the row of that number, from 0."""
-    measured, rows = command.measure_row, []
+    measured, rows = sweep.measure_row, []
 
     def row(*arguments, **options):
         rows.append(0)
@@ -149,7 +184,7 @@ def stop_after(monkeypatch, error, number):
             raise error
         return measured(*arguments, **options)
 
-    monkeypatch.setattr(command, "measure_row", row)
+    monkeypatch.setattr(sweep, "measure_row", row)
 
 
 def test_an_interrupted_run_keeps_its_rows(asked, capsys, monkeypatch, tmp_path):
@@ -159,7 +194,7 @@ def test_an_interrupted_run_keeps_its_rows(asked, capsys, monkeypatch, tmp_path)
     record = read_record(path)
     assert (record["status"], len(record["rows"])) == ("interrupted", 2)
     printed = capsys.readouterr().out
-    assert "Interrupted: these are the rows that were finished." in printed
+    assert "This benchmark was interrupted: these are the rows that were finished." in printed
     assert [line.split()[0] for line in printed.splitlines() if "27.0 [" in line] == [
         "eager", "step",
     ]  # fmt: skip
@@ -181,7 +216,58 @@ def test_rows_outlive_an_error(asked, capsys, monkeypatch, tmp_path):
     with pytest.raises(ZeroDivisionError):
         main(["bench", "perceptron", "--json", str(path)])
     assert len(read_record(path)["rows"]) == 1
-    assert "27.0 [" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "27.0 [" in printed
+    assert "ended by an error (ZeroDivisionError): these are the rows" in printed
+    assert "nterrupted" not in printed
+
+
+def full_disk(monkeypatch, module, name, when=lambda number: True):
+    """Writing finds no room, in those of its calls."""
+    write, calls = getattr(module, name), []
+
+    def refused(*arguments):
+        calls.append(0)
+        if when(len(calls)):
+            raise OSError(28, "No space left on device")
+        return write(*arguments)
+
+    monkeypatch.setattr(module, name, refused)
+
+
+def test_rows_are_printed_where_the_record_cannot_be_written(asked, capsys, monkeypatch, tmp_path):
+    full_disk(monkeypatch, command, "write_record")
+    path, folder = tmp_path / "bench.json", tmp_path / "page"
+    assert main(["bench", "perceptron", "--json", str(path), "--page", str(folder)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count("27.0 [") == 5  # a failed write of one row is no reason to stop
+    assert "nterrupted" not in printed.out
+    said = f"--json {path}: cannot be written (No space left on device); what was measured is prin"
+    assert f"dl-jax bench: {said}" in printed.err
+    assert (folder / "index.html").exists()
+
+
+def test_a_write_that_failed_on_the_way_is_made_up_for(asked, monkeypatch, tmp_path):
+    full_disk(monkeypatch, command, "write_record", when=lambda number: number in (2, 5))
+    path = tmp_path / "bench.json"
+    assert main(["bench", "perceptron", "--json", str(path)]) == 0
+    assert len(read_record(path)["rows"]) == 5
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_rows_are_kept_where_the_page_cannot_be_written(
+    asked, capsys, monkeypatch, tmp_path, interrupted
+):
+    if interrupted:
+        stop_after(monkeypatch, KeyboardInterrupt(), 2)
+    full_disk(monkeypatch, page, "write_html")
+    path, folder = tmp_path / "bench.json", tmp_path / "page"
+    arguments = ["bench", "perceptron", "--json", str(path), "--page", str(folder)]
+    assert main(arguments) == (130 if interrupted else 2)
+    printed = capsys.readouterr()
+    rows = 2 if interrupted else 5
+    assert (printed.out.count("27.0 ["), len(read_record(path)["rows"])) == (rows, rows)
+    assert f"--page {folder}: cannot be written (No space left on device)" in printed.err
 
 
 def test_a_row_that_jax_cannot_run_is_said_and_the_next_is_measured(
@@ -195,25 +281,13 @@ def test_a_row_that_jax_cannot_run_is_said_and_the_next_is_measured(
             make_row(),
         ]
     )
-    monkeypatch.setattr(command, "measure_row", lambda *_, **__: next(rows))
+    monkeypatch.setattr(sweep, "measure_row", lambda *_, **__: next(rows))
     assert main(["bench", "perceptron", "--variant", "eager", "step", "epoch", "run"]) == 1
     printed = capsys.readouterr().out
     assert "step: failed: UNIMPLEMENTED: no\n" in printed
     assert "step: out of memory at batch 128; batch 64 did fit" in printed
     assert "step: out of memory at batch 128; no smaller batch did fit either" in printed
     assert "27.0 [" in printed
-
-
-PEER = {
-    "workload": "mnist_cnn", "peer": "torch", "version": "2.13", "baseline": "dl_jax",
-    "ours_seconds": {"n": 5, "median": 0.02, "q1": 0.019, "q3": 0.021},
-    "seconds": {"n": 5, "median": 0.05, "q1": 0.049, "q3": 0.051},
-    "ratio": {"n": 5, "median": 2.5, "q1": 2.2, "q3": 2.6},
-    "unit": "step", "loss_ours": 0.1, "loss_peer": 0.1, "note": "two threads", "missing": None,
-}  # fmt: skip
-NOTHING = {**PEER, "version": None, "ours_seconds": None, "seconds": None, "ratio": None}
-OTHER = {**NOTHING, "peer": "numpy", "note": "ends elsewhere"}
-ABSENT = {**NOTHING, "peer": "pytensor", "note": None, "missing": "not installed"}
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -232,8 +306,8 @@ def test_peers_are_asked_for_the_lectures_networks_and_kept_one_by_one(
     monkeypatch.setitem(sys.modules, "dl_jax.bench.peers", SimpleNamespace(run_peers=run_peers))
     path = tmp_path / "bench.json"
     arguments = ["bench", "perceptron", "mnist_cnn", "--variant", "step", "--peers", *SHORT]
-    page = ["--json", str(path), "--page", str(tmp_path / "page")]
-    assert main([*arguments, *page]) == (130 if interrupted else 0)
+    targets = ["--json", str(path), "--page", str(tmp_path / "page")]
+    assert main([*arguments, *targets]) == (130 if interrupted else 0)
     assert calls == [(["mnist_cnn"], 3, "synthetic")]
     assert read_record(path)["peers"] == [PEER, OTHER, ABSENT]
     lines = capsys.readouterr().out.splitlines()

@@ -2,10 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from dl_jax.bench.compare import Column, compare_columns
+from dl_jax.bench.compare import compare_columns
+from dl_jax.bench.same_work import Column
 from dl_jax.cli import main
 
 DIFFERENT = {
@@ -79,7 +81,7 @@ def test_other_work_is_refused_and_it_is_said_why(columns, make_row, key):
 def test_another_matmul_precision_is_other_work(columns, make_row):
     first, second = columns([make_row()], [make_row()])
     second.record["environment"]["default_matmul_precision"] = "highest"
-    with pytest.raises(ValueError, match="default matmul precision default in a, highest in b"):
+    with pytest.raises(ValueError, match="precision of matrix products default in a, highest in b"):
         compare_columns([first, second])
 
 
@@ -141,6 +143,23 @@ def test_the_command_prints_both_within_100_columns(files, make_row, capsys):
     assert max(map(len, lines)) <= 100
 
 
+def test_the_commit_is_shown_where_a_record_has_it(files, make_row, make_record, capsys):
+    old, new = files([make_row()], [make_row()])
+    record = make_record()
+    record["environment"]["commit"] = "0123456789ab-dirty"
+    Path(new).write_text(json.dumps(record))
+    assert main(["compare", old, new]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith("dl-jax 0.1.0")
+    assert second.endswith("dl-jax 0.1.0, commit 0123456789ab-dirty")
+
+
+def test_the_published_record_which_names_no_commit_is_still_read(capsys):
+    path = str(Path(__file__).parents[2] / "results" / "amd-epyc-2-cores.json")
+    assert main(["compare", path, path]) == 0
+    assert "A  " + path in capsys.readouterr().out
+
+
 def test_the_command_says_what_was_not_compared_by_its_exit_code(files, make_row, capsys):
     same = make_row(variant="epoch")
     assert main(["compare", *files([make_row(), same], [make_row(batch_size=64), same])]) == 1
@@ -176,7 +195,24 @@ def test_files_that_are_no_benchmarks_are_refused(files, make_row, tmp_path, cap
     for arguments, said in (
         ([path], "expected two benchmarks or more"),
         ([path, str(other)], "version 9, expected version 1"),
-        ([path, str(tmp_path / "none.json")], "No such file"),
+        (
+            [path, str(tmp_path / "none.json")],
+            "none.json: expected a benchmark, as dl-jax bench "
+            "--json writes it, got no file of that name",
+        ),
+        (
+            [path, str(tmp_path)],
+            f"{tmp_path}: expected a benchmark, as dl-jax bench --json writes "
+            "it, got one that cannot be read (Is a directory)",
+        ),
     ):
         assert main(["compare", *arguments]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_page_in_the_place_of_a_file_is_refused(files, make_row, capsys):
+    one, two = files([make_row()], [make_row()])
+    assert main(["compare", one, two, "--page", one]) == 2
+    printed = capsys.readouterr()
+    assert f"--page {one}: expected a folder, got a file" in printed.err
+    assert printed.out == ""

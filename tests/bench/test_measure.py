@@ -6,8 +6,9 @@ import jax
 import pytest
 
 from dl_jax.bench import measure
+from dl_jax.bench.case import Case
 from dl_jax.bench.examples import make_data
-from dl_jax.bench.measure import Case, measure_row
+from dl_jax.bench.measure import measure_row
 from dl_jax.bench.rates import with_rates
 from dl_jax.bench.record import Row
 from dl_jax.bench.workloads import make_workload

@@ -4,13 +4,8 @@ import json
 
 import pytest
 
-from dl_jax.bench.record import (
-    Record,
-    check_target,
-    new_record,
-    read_record,
-    write_record,
-)
+from dl_jax.bench.record import Record, new_record
+from dl_jax.bench.record_file import check_target, read_record, write_record
 
 
 def test_a_record_comes_back_as_it_was(tmp_path, make_record, make_row):
@@ -77,6 +72,6 @@ def test_a_folder_that_cannot_be_written_is_refused_before_measuring(tmp_path, m
     def full(dir):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dl_jax.bench.record.TemporaryFile", full)
+    monkeypatch.setattr("dl_jax.bench.record_file.TemporaryFile", full)
     with pytest.raises(OSError, match="expected a folder that can be written, got No space left"):
         check_target(tmp_path / "a.json")

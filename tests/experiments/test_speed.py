@@ -60,12 +60,73 @@ def test_convolutions_are_compared_in_value_and_both_gradients(figures, monkeypa
     assert all(f"small, {part}: " in out for part in parts)
 
 
+@pytest.mark.parametrize(
+    ("spread", "said"), [(0.02, "0.50 [0.49, 0.51]"), (0.1, "0.50 [0.45, 0.55] ?")]
+)
+def test_a_convolution_s_ratio_has_its_spread_and_a_mark_where_it_is_noisy(
+    figures, monkeypatch, capsys, tmp_path, spread, said
+):
+    monkeypatch.setattr(convolutions, "CASES", {"one": None})
+    monkeypatch.setattr(convolutions, "_parts", lambda case: {"value": None})
+    ours = [0.5 - spread, 0.5, 0.5 + spread]
+    monkeypatch.setattr(convolutions, "_in_turns", lambda *_: ([1.0] * 3, ours))
+    figures(convolutions)
+    (table,) = json.loads((tmp_path / "run" / "result.json").read_text())["tables"]
+    cell = table["rows"][0][2]
+    assert cell == said
+    assert f"one, value: {said} of lax's time" in capsys.readouterr().out
+
+
 def test_a_model_learns_the_same_with_either_operations(figures, monkeypatch):
     kind = "residual, batch statistics"
     monkeypatch.setattr(any_flax_model, "BLOCKS", {kind: any_flax_model.BLOCKS[kind]})
     found = figures(any_flax_model, batch_size=4, image_size=8, steps=1, rounds=1)
     assert found["  loss apart"]["value"] < 1e-5
     assert {f"times faster: {kind}, {way}" for way in any_flax_model.WAYS} < set(found)
+
+
+def stop_at(monkeypatch, module, name, number, answer=None):
+    """The call of that number, from 1, is interrupted; the others give the answer, if any."""
+    call, calls = getattr(module, name), []
+
+    def stopped(*arguments):
+        calls.append(0)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return call(*arguments) if answer is None else answer
+
+    monkeypatch.setattr(module, name, stopped)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "part", "number", "answer", "options"),
+    [
+        (speedrun, "evaluate", 4, {"accuracy": 0.9}, {"data": "embedded", "num_epochs": 1}),
+        (convolutions, "_parts", 3, {}, {}),
+        (any_flax_model, "_in_turns", 3, (([2.0, 2.0], [1.0, 1.0]), [1.0, 1.0]), {}),
+    ],
+)
+def test_ctrl_c_leaves_the_rows_so_far(
+    experiment, part, number, answer, options, monkeypatch, tmp_path, capsys
+):
+    stop_at(monkeypatch, experiment, part, number, answer)
+    monkeypatch.setattr(speedrun, "make_train", lambda *_: lambda key: (None, None))
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(experiment.Config(out=out, **options))
+    result = json.loads((out / "result.json").read_text())
+    assert (result["status"], result["verdict"]) == ("interrupted", "interrupted")
+    assert [len(table["rows"]) for table in result["tables"]] == [2]
+    page = (out / "index.html").read_text()
+    assert "This run was interrupted before its end; the page shows what was finished" in page
+    assert f"Page: {out / 'index.html'}" in capsys.readouterr().out
+
+
+def test_ctrl_c_before_the_first_row_leaves_no_folder(monkeypatch, tmp_path):
+    stop_at(monkeypatch, convolutions, "_parts", 1)
+    with pytest.raises(KeyboardInterrupt):
+        convolutions.run(convolutions.Config(out=tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_starts_cold_and_warm(figures, monkeypatch):

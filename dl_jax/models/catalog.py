@@ -32,8 +32,6 @@ class Entry(NamedTuple):
     inputs: jax.ShapeDtypeStruct
 
 
-
-
 def _image(size: int, channels: int = 3) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((size, size, channels), jnp.float32)
 
@@ -49,9 +47,7 @@ CATALOG: dict[str, Entry] = {
     "alexnet": Entry(AlexNet, _image(227)),
     "alexnet_single": Entry(partial(AlexNet, groups=1), _image(227)),
     "alexnet_2014": Entry(  # Krizhevsky, One weird trick, arXiv:1404.5997; torchvision's
-        partial(
-            AlexNet, features=(64, 192, 384, 256, 256), groups=1, padding=2, normalize=False
-        ),
+        partial(AlexNet, features=(64, 192, 384, 256, 256), groups=1, padding=2, normalize=False),
         _image(224),
     ),
     "zfnet": Entry(ZFNet, _image(224)),
@@ -100,3 +96,24 @@ def entry(name: str) -> Entry:
     if name not in CATALOG:
         raise ValueError(f"unknown model {name!r}; the models are {', '.join(sorted(CATALOG))}")
     return CATALOG[name]
+
+
+def inputs_of(name: str, image_size: int | None = None) -> jax.ShapeDtypeStruct:
+    """Return shape and dtype of one example of the model, images of another size if one is given.
+
+    Args:
+        name: a key of `CATALOG`.
+        image_size: height and width; whether they are large enough, the model says itself.
+
+    Raises:
+        ValueError: if there is no such model, it takes no images, or the size is not positive.
+    """
+    inputs = entry(name).inputs
+    if image_size is None:
+        return inputs
+    if len(inputs.shape) != 3:
+        having = ", ".join(other for other, one in CATALOG.items() if len(one.inputs.shape) == 3)
+        raise ValueError(f"--image-size: {name} takes no images; those that do: {having}")
+    if image_size < 1:
+        raise ValueError(f"--image-size: expected at least 1, got {image_size}")
+    return jax.ShapeDtypeStruct((image_size, image_size, inputs.shape[-1]), inputs.dtype)

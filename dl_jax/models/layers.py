@@ -38,7 +38,10 @@ class MaxPool(nn.Module):
         """Pool each channel."""
         strides = self.strides or self.window
         pads = [
-            (self.padding, self.padding + (-(side + 2 * self.padding - size) % step) * self.round_up)
+            (
+                self.padding,
+                self.padding + (-(side + 2 * self.padding - size) % step) * self.round_up,
+            )
             for side, size, step in zip(x.shape[1:3], self.window, strides, strict=True)
         ]
         return ops.max_pool(x, self.window, strides, pads)

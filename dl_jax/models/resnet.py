@@ -3,7 +3,6 @@ and figure 5."""
 
 from functools import partial
 
-import jax
 from flax import linen as nn
 from jaxtyping import Array, Float
 
@@ -79,7 +78,8 @@ class Block(nn.Module):
         norm = partial(_batch_norm, train=train)
         if self.bottleneck:
             strides = (self.stride, 1, 1) if self.stride_first else (1, self.stride, 1)
-            layers = list(zip((self.width, self.width, 4 * self.width), (1, 3, 1), strides))
+            widths = (self.width, self.width, 4 * self.width)
+            layers = list(zip(widths, (1, 3, 1), strides, strict=True))
         else:
             layers = [(self.width, 3, self.stride), (self.width, 3, 1)]
         y = x

@@ -33,9 +33,7 @@ class ZFNet(nn.Module):
         layers = ((96, 7, 2, 1), (256, 5, 2, 0), (384, 3, 1, 1), (384, 3, 1, 1), (256, 3, 1, 1))
         x = inputs
         for i, (kernels, size, stride, pad) in enumerate(layers, start=1):
-            conv = Conv(
-                kernels, (size, size), stride, pad, kernel_init=he_init, name=f"conv{i}"
-            )
+            conv = Conv(kernels, (size, size), stride, pad, kernel_init=he_init, name=f"conv{i}")
             x = ops.relu(conv(x))
             if i in (1, 2, 5):
                 x = MaxPool((3, 3), (2, 2), round_up=True, name=f"pool{i}")(x)

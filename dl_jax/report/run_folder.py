@@ -14,7 +14,7 @@ class RunFolderError(OSError):
     """A run folder that cannot be made; the message names it and says what to do."""
 
 
-def make_run_folder(path: Path | None, name: str) -> Path:
+def make_run_folder(path: Path | None, name: str, option: str = "--out") -> Path:
     """Makes a new folder for a run; never one that exists.
 
     Without a path it is `runs/NAME-N`. With one it is `path`, or, where that exists, the
@@ -25,6 +25,7 @@ def make_run_folder(path: Path | None, name: str) -> Path:
     Args:
         path: the folder that the user asked for, or None.
         name: the experiment's name, for the default.
+        option: by which the user asked for it, and can ask for another one.
 
     Returns:
         The folder that was made.
@@ -52,7 +53,7 @@ def make_run_folder(path: Path | None, name: str) -> Path:
     except OSError as error:
         raise RunFolderError(
             f"{candidate or base}: cannot make the run folder ({error.strerror or error}); "
-            "choose a folder that can be written with --out FOLDER"
+            f"choose a folder that can be written with {option} FOLDER"
         ) from error
 
 

@@ -128,7 +128,10 @@ def _row(
     formulas, path = FORMULAS[type(layer)], "/".join(map(str, layer.path))
     name = f"{path} ({type(layer).__name__})"
     window: Window | None = formulas.window(layer, shape) if formulas.window else None
-    found = output_sizes(window, shape[:-1]) if window else []
+    try:
+        found = output_sizes(window, shape[:-1]) if window else []
+    except ValueError as error:  # where Flax would go on with an empty map
+        raise ValueError(f"summarize: {name}: {error}") from error
     sizes = tuple(size.value for size in found) if window else shape[:-1]
     output, params = formulas.output(layer, shape, sizes), formulas.params(layer, shape)
     flops = formulas.flops(layer, shape, output)

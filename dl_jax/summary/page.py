@@ -76,7 +76,7 @@ def _formulas(rows: Sequence[Row]) -> Html:
         "place. Every size and number was compared with what Flax makes.",
     )
     columns = ("Layer", "Output size", "Parameters", "FLOPs")
-    return join(explained, table("With numbers", columns, body, text_columns=(0, 1, 2)))
+    return join(explained, table("With numbers", columns, body))
 
 
 def _equation(formula: str, value: int) -> str:
@@ -84,5 +84,5 @@ def _equation(formula: str, value: int) -> str:
 
 
 def _times(text: str) -> str:
-    """The text with the sign of products, which no keyboard has."""
-    return text.replace("*", "·")
+    """The text with the signs of products and differences, which no keyboard has."""
+    return text.replace("*", "·").replace(" - ", " − ")

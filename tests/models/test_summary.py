@@ -292,6 +292,14 @@ def test_a_formula_for_sizes_that_is_wrong_is_noticed(monkeypatch):
         summarize(nn.Sequential([nn.Conv(4, (3, 3))]), (8, 8, 3))
 
 
+def test_a_window_larger_than_the_map_is_refused_by_the_name_of_its_layer():
+    said = (
+        r"aux1/pool \(AvgPool\): conv_output_size: .* no larger than the padded image, got 5 over 2"
+    )
+    with pytest.raises(ValueError, match=said):  # where Flax makes an empty map, and goes on
+        summarize(create("googlenet"), (32, 32, 3))
+
+
 def test_a_layer_that_the_summary_does_not_know_is_not_left_out():
     model = nn.Sequential([nn.Dense(3), nn.LayerNorm()])
     with pytest.raises(ValueError, match="has 15 parameters, 9 of them in layers of the known"):

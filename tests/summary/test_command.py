@@ -82,7 +82,8 @@ def test_the_page_has_the_picture_the_table_and_the_formulas(capsys, tmp_path):
     page = (folder / "index.html").read_text()
     for text in (
         "dl-jax summary mnist_cnn --num-classes 5",
-        "<td>(28 - 3 + 2·0)/1 + 1 = 26</td><td>3·3·1·32 + 32 = 320</td>",
+        ">(28 − 3 + 2·0)/1 + 1 = 26</td>",
+        ">3·3·1·32 + 32 = 320</td>",
         "2·3·3·1·26·26·32 = 389,376",
         "(26, 26, 32)",
         "Conv_0 26×26×32, MaxPool_0 13×13×32",

@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data.add_argument("--manual-dir", help="a folder with the published archives")
     data.set_defaults(run=_data)
 
-    summary = commands.add_parser("summary", help="print a model's layers, shapes and parameters")
-    summary.add_argument("model", metavar="MODEL")
-    summary.set_defaults(run=_summary)
+    _add_summary(commands)
 
     predict = commands.add_parser(
         "predict",
@@ -113,26 +111,31 @@ def _data(options: argparse.Namespace) -> int:
     return missing
 
 
+def _add_summary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = commands.add_parser(
+        "summary",
+        help="print a model's layers, shapes, parameters, operations and receptive fields",
+        description="Print the lecture's table of a model, by its formulas; no array is made. An "
+        "unknown name lists those that exist.",
+        epilog="Exit code 0: printed; 2: bad input.",
+    )
+    summary.add_argument("model", metavar="MODEL")
+    summary.add_argument(
+        "--image-size", type=int, metavar="N", help="height and width; the paper's unless given"
+    )
+    summary.add_argument(
+        "--num-classes", type=int, metavar="N", help="outputs; the paper's unless given"
+    )
+    summary.add_argument(
+        "--page", metavar="FOLDER", help="write a page with formulas and the feature maps there"
+    )
+    summary.set_defaults(run=_summary)
+
+
 def _summary(options: argparse.Namespace) -> int:
-    from dl_jax.models import create, entry, summarize
-    from dl_jax.report.table import format_table
+    from dl_jax.summary.command import run
 
-    inputs = entry(options.model).inputs
-    rows = summarize(create(options.model), inputs.shape, inputs.dtype)
-    cells = [
-        (row.layer, f"({_list(row.output_shape)})", f"{row.num_params:,}", f"{row.flops:,}")
-        for row in rows
-    ]
-    params, flops = sum(row.num_params for row in rows), sum(row.flops for row in rows)
-    total = ("Total", "", f"{params:,}", f"{flops:,}")
-    header = ("Layer (type)", "Output shape", "Parameters", "FLOPs")
-    print(f"{options.model}: one example of {inputs.dtype.name} ({_list(inputs.shape)})\n")
-    print(format_table(header, cells, numbers=(2, 3), footer=total))
-    return 0
-
-
-def _list(shape: Sequence[int]) -> str:
-    return ", ".join(map(str, shape))
+    return run(options)
 
 
 def _predict(options: argparse.Namespace) -> int:

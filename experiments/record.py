@@ -63,7 +63,7 @@ class Record:
                     "layer": row.layer,
                     "output_shape": row.output_shape,
                     "params": row.num_params,
-                    "flops": row.flops,
+                    "flops": None if row.only_training else row.flops,
                 }
                 for row in rows
             ],

@@ -94,7 +94,7 @@ def test_without_options_it_checks_everything(monkeypatch, capsys):
         (["relu", "tanh"], [], "float64"),
         ([], ["imdb_bow"], "float32"),
     ]
-    assert set(NETWORKS) == set(CATALOG)
+    assert set(NETWORKS) == {"perceptron", "fashion_mlp", "mnist_cnn", "imdb_bow"} < set(CATALOG)
 
 
 def test_a_broken_rule_fails_and_its_mistakes_are_left_out(monkeypatch, capsys, tmp_path):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from dl_jax.bench.asked import cases_of, command_of
 from dl_jax.bench.console import as_text
-from dl_jax.bench.page_folder import page_folder
 from dl_jax.bench.progress import progress
 from dl_jax.bench.record import new_record
 from dl_jax.bench.record_file import check_target, write_record
 from dl_jax.bench.stages import no_persistent_cache
 from dl_jax.bench.sweep import measure_all
+from dl_jax.report.page_folder import page_folder
 from dl_jax.report.run_folder import json_text
 
 DEFAULT_REPEATS = 20

@@ -9,11 +9,11 @@ from string import ascii_uppercase
 from dl_jax.bench.compare import Comparison, Match, Ratio, compare_columns
 from dl_jax.bench.compare_peers import TITLE, compare_peers
 from dl_jax.bench.console import heading, variant
-from dl_jax.bench.page_folder import page_folder
 from dl_jax.bench.record import Row
 from dl_jax.bench.record_file import read_record
 from dl_jax.bench.same_work import Column
 from dl_jax.report import units
+from dl_jax.report.page_folder import page_folder
 from dl_jax.report.table import format_table
 
 HEADER = ("", "Step [quartiles]", "Examples/s", "Build", "Memory", "Times as fast [spread]", "")

@@ -8,8 +8,9 @@ one example takes in training
     f  forward  +  f  gradient by its parameters  +  f  gradient by its inputs
 
 for both gradients are products over the same pairs as the forward pass. The first layer with
-parameters has no gradient by its inputs to give. Layers without parameters compute nothing that
-counts. An update adds the optimizer's operations for each parameter.
+parameters has no gradient by its inputs to give, a layer without parameters none by them, and
+neither is needed in front of the first. Auxiliary heads run in training alone. An update adds the
+optimizer's operations for each parameter.
 
 Bytes are the compulsory traffic: what moves even if everything else stays in a cache.
 
@@ -29,8 +30,11 @@ import jax
 from flax import linen as nn
 
 from dl_jax.models import summarize
+from dl_jax.models.summary import forward_flops
 
-_FREE = ("Flatten", "Dropout")  # layers whose output is no array of its own
+# Layers whose output need not be an array of its own: it is moved, or computed value by value on
+# the way to the next layer, as an activation is.
+_FREE = ("Flatten", "Dropout", "BatchNorm")
 
 
 class Optimizer(NamedTuple):
@@ -103,22 +107,18 @@ def cost_of(
     """
     rows = summarize(model, inputs.shape, inputs.dtype)
     num_params = sum(row.num_params for row in rows)
-    first = next((i for i, row in enumerate(rows) if row.num_params), None)
-    passes = [3 - (i == first) if row.num_params else 1 for i, row in enumerate(rows)]
-    outputs = sum(math.prod(row.output_shape) for row in rows if not _is_free(row.layer))
+    first = next((i for i, row in enumerate(rows) if row.num_params), len(rows))
+    passes = [1 + (i > first) + (row.num_params > 0) for i, row in enumerate(rows)]
+    outputs = sum(math.prod(row.output_shape) for row in rows if row.kind not in _FREE)
     return Cost(
         num_params=num_params,
-        forward_flops=sum(row.flops for row in rows),
+        forward_flops=forward_flops(rows),
         forward_bytes=stored_bytes,
         example_flops=sum(n * row.flops for n, row in zip(passes, rows, strict=True)),
         example_bytes=stored_bytes + 2 * itemsize * outputs,
         update_flops=optimizer.flops * num_params,
         update_bytes=2 * (1 + optimizer.slots) * itemsize * num_params,
     )
-
-
-def _is_free(layer: str) -> bool:
-    return any(f"({kind})" in layer for kind in _FREE)
 
 
 def flops_of(cost: Cost, work: Work) -> int:

@@ -11,6 +11,7 @@ from flax import linen as nn
 from dl_jax.bench.cost import Optimizer
 from dl_jax.losses import BINARY, MULTICLASS, Objective
 from dl_jax.models import CATALOG, create, entry
+from dl_jax.models.catalog import inputs_of
 
 # Operations for each parameter: both averages (3 and 4), their corrections (2), the root, epsilon
 # and quotient (3), the learning rate and the parameter itself (2); RMSprop has the second average
@@ -102,7 +103,7 @@ def make_workload(
     model, inputs, lecture = create(name), entry(name).inputs, LECTURE.get(name)
     shape = lecture.inputs if lecture else inputs.shape
     if image_size is not None:
-        shape = _resized(name, shape, image_size)
+        shape = inputs_of(name, image_size).shape
     inputs = jax.ShapeDtypeStruct(shape, inputs.dtype)
     size = (lecture.batch_size if lecture else 32) if batch_size is None else batch_size
     num_train = lecture.num_train if lecture else _BATCHES * max(size, 32)
@@ -129,15 +130,6 @@ def make_workload(
 def takes_images(name: str) -> bool:
     """Say whether the model of that name takes images, `[height, width, channels]`."""
     return len(entry(name).inputs.shape) == 3
-
-
-def _resized(name: str, shape: tuple[int, ...], image_size: int) -> tuple[int, ...]:
-    if not takes_images(name):
-        having = ", ".join(filter(takes_images, CATALOG))
-        raise ValueError(f"--image-size: {name} takes no images; those that do: {having}")
-    if image_size < 1:
-        raise ValueError(f"--image-size: expected at least 1, got {image_size}")
-    return (image_size, image_size, shape[-1])
 
 
 def _num_logits(name: str, model: nn.Module, inputs: jax.ShapeDtypeStruct) -> int:

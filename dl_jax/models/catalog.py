@@ -96,3 +96,24 @@ def entry(name: str) -> Entry:
     if name not in CATALOG:
         raise ValueError(f"unknown model {name!r}; the models are {', '.join(sorted(CATALOG))}")
     return CATALOG[name]
+
+
+def inputs_of(name: str, image_size: int | None = None) -> jax.ShapeDtypeStruct:
+    """Return shape and dtype of one example of the model, images of another size if one is given.
+
+    Args:
+        name: a key of `CATALOG`.
+        image_size: height and width; whether they are large enough, the model says itself.
+
+    Raises:
+        ValueError: if there is no such model, it takes no images, or the size is not positive.
+    """
+    inputs = entry(name).inputs
+    if image_size is None:
+        return inputs
+    if len(inputs.shape) != 3:
+        having = ", ".join(other for other, one in CATALOG.items() if len(one.inputs.shape) == 3)
+        raise ValueError(f"--image-size: {name} takes no images; those that do: {having}")
+    if image_size < 1:
+        raise ValueError(f"--image-size: expected at least 1, got {image_size}")
+    return jax.ShapeDtypeStruct((image_size, image_size, inputs.shape[-1]), inputs.dtype)

@@ -53,7 +53,10 @@ class Data(TypedDict):
 
 
 class Layer(TypedDict):
-    """A row of the model's summary: shape without the batch, FLOPs for one example."""
+    """A row of the model's summary: shape without the batch, FLOPs of one example's forward pass.
+
+    A layer that runs in training alone has None of them.
+    """
 
     layer: str
     output_shape: Sequence[int]

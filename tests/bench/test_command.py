@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from dl_jax.bench import command, page, page_folder, sweep
+from dl_jax.bench import command, page, sweep
 from dl_jax.bench.console import as_text
 from dl_jax.bench.record import Record, Row
 from dl_jax.bench.record_file import read_record
 from dl_jax.cli import main
+from dl_jax.report import page_folder
 from tests.bench.conftest import ABSENT, CEILINGS, OTHER, PEER
 
 SHORT = ["--repeats", "3"]

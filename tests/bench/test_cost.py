@@ -93,3 +93,24 @@ def test_peak_memory_is_the_devices_where_it_rose_and_the_programs_elsewhere():
     assert peak_memory(900, 900, program) == {"bytes": 8000, "source": "program"}
     assert peak_memory(None, None, program) == {"bytes": 8000, "source": "program"}
     assert peak_memory(None, None, None) is None
+
+
+def test_auxiliary_heads_cost_in_training_alone():
+    image = jax.ShapeDtypeStruct((96, 96, 3), jnp.float32)
+    with_heads, without = (
+        cost_of(create("googlenet", auxiliary=auxiliary), image, 0, ADAM, 4)
+        for auxiliary in (True, False)
+    )
+    assert with_heads.forward_flops == without.forward_flops
+    assert with_heads.example_flops > without.example_flops
+    assert with_heads.num_params > without.num_params
+
+
+def test_what_layers_without_parameters_cost():
+    image = jax.ShapeDtypeStruct((32, 32, 1), jnp.float32)
+    cost = cost_of(create("lenet5"), image, 0, ADAM, 4)
+    means = 4 * (14 * 14 * 6 + 5 * 5 * 16)  # of four values each, which have one gradient alone
+    first, second = 2 * 25 * 28 * 28 * 6, 2 * 25 * 6 * 10 * 10 * 16
+    dense = 2 * (400 * 120 + 120 * 84 + 84 * 10)
+    assert cost.forward_flops == first + second + dense + means
+    assert cost.example_flops == 2 * first + 3 * (second + dense) + 2 * means

@@ -5,6 +5,7 @@ from dl_jax.report.plots.boundary import plot_decision_boundary
 from dl_jax.report.plots.confusion import plot_confusion
 from dl_jax.report.plots.curves import plot_functions
 from dl_jax.report.plots.descent import plot_descent
+from dl_jax.report.plots.feature_maps import Map, plot_feature_maps
 from dl_jax.report.plots.grid_cells import Grid, Window, number_text, rows_text
 from dl_jax.report.plots.grids import plot_grids
 from dl_jax.report.plots.history import plot_history
@@ -20,6 +21,7 @@ __all__ = [
     "Bar",
     "Dot",
     "Grid",
+    "Map",
     "Ratio",
     "Series",
     "Window",
@@ -28,6 +30,7 @@ __all__ = [
     "plot_confusion",
     "plot_decision_boundary",
     "plot_descent",
+    "plot_feature_maps",
     "plot_functions",
     "plot_grids",
     "plot_history",

@@ -1,4 +1,4 @@
-"""The folder of the page of `dl-jax bench` and `dl-jax compare`, and what a page needs."""
+"""The folder of a page that a command writes, and what a page needs."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""`dl-jax summary`: the lecture's table of a model, its formulas and a picture of its maps."""

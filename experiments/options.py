@@ -48,7 +48,7 @@ def changed(config: Output) -> list[str]:
 
     How gradients are got is none: derived by hand or automatically, they are the same.
     """
-    same = ("data", "seed", "out", "gradients", "precision")
+    same = ("data", "seed", "out", "gradients", "precision", "network", "dataset")
     mine = [f for f in fields(config) if f.name not in same]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]
@@ -57,7 +57,7 @@ def changed(config: Output) -> list[str]:
 def check(config: Output) -> None:
     """Raise a ValueError unless there is an epoch and a batch; sooner than any data is loaded."""
     for name in ("num_epochs", "batch_size"):
-        if getattr(config, name, 1) < 1:
+        if (getattr(config, name, 1) or 1) < 1:
             raise ValueError(f"{name}: expected at least 1, got {getattr(config, name)}")
 
 

@@ -19,15 +19,18 @@ class ResNet(nn.Module):
         bottleneck: whether a block is 1x1, 3x3, 1x1 (figure 5, right) instead of 3x3, 3x3.
         stride_first: whether a bottleneck halves its map in its first convolution, as published,
             instead of in its 3x3 one, as implementations have it since (version 1.5).
-        small_images: a 3x3 convolution without pooling in front, for images of about 32x32, as in
-            section 4.2 of the paper.
+        kernel_size: of the first convolution: 7, or 3 for small images as in section 4.2.
+        strides: of the first convolution.
+        pool: whether its maps are pooled, which those of small images are not.
         num_classes: number of logits.
     """
 
     depths: tuple[int, int, int, int]
     bottleneck: bool = False
     stride_first: bool = False
-    small_images: bool = False
+    kernel_size: int = 7
+    strides: int = 2
+    pool: bool = True
     num_classes: int = 1000
 
     @nn.compact
@@ -36,12 +39,9 @@ class ResNet(nn.Module):
     ) -> Float[Array, "n k"]:
         """Return the logits of each image; training changes the collection `"batch_stats"`."""
         expect_images("ResNet", inputs, 1)
-        if self.small_images:
-            x = _conv(64, 3, 1, "conv1")(inputs)
-        else:
-            x = _conv(64, 7, 2, "conv1")(inputs)
+        x = _conv(64, self.kernel_size, self.strides, "conv1")(inputs)
         x = ops.relu(_batch_norm("bn1", train)(x))
-        if not self.small_images:
+        if self.pool:
             x = MaxPool((3, 3), (2, 2), padding=1, name="maxpool")(x)
         for stage, depth in enumerate(self.depths):
             for i in range(depth):

@@ -60,13 +60,16 @@ def test_data_says_what_it_found(capsys, tmp_path, monkeypatch):
     assert re.search(r"train +1,437 examples, uint8 \[28, 28, 1\]", capsys.readouterr().out)
 
 
-def test_the_snippets_of_the_readme_run_and_print_what_it_says(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(("page", "outputs"), [("README.md", 1), ("docs/architectures.md", 0)])
+def test_the_snippets_of_a_page_run_and_print_what_it_says(
+    page, outputs, monkeypatch, tmp_path, capsys
+):
     monkeypatch.chdir(tmp_path)
-    readme = (ROOT / "README.md").read_text()
-    snippets = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", readme, re.DOTALL)
-    assert [bool(output) for _, output in snippets].count(True) == 1
+    text = (ROOT / page).read_text()
+    snippets = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", text, re.DOTALL)
+    assert [bool(output) for _, output in snippets].count(True) == outputs
     for snippet, output in snippets:
-        exec(compile(snippet, "README.md", "exec"), {})
+        exec(compile(snippet, page, "exec"), {})
         printed = capsys.readouterr().out
         rounding = r"\d\.\de-\d\d"  # errors of 1e-16 differ between machines
         assert not output or re.sub(rounding, "", output) == re.sub(rounding, "", printed)

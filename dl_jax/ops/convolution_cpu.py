@@ -4,6 +4,7 @@ XLA computes a convolution well on a CPU if it stands as images, kernel and feat
 order. The gradient by the kernel it computes badly, and either gradient several times slower inside
 a loop. Here the gradient by the images stands as the convolution that it is, and the gradient by
 the kernel, with some convolutions, is a matrix product over the windows, a block of them at a time.
+Many channels under a 3x3 kernel go by Winograd's algorithm (`ops.winograd_rows`).
 `docs/performance.md` has the measurements behind each choice.
 """
 
@@ -17,12 +18,15 @@ from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.sharding import varying_alike
 from dl_jax.ops.window_blocks import blocks_of
+from dl_jax.ops.winograd_rows import by_rows, pays_by_rows
 
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
 _FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a first, large kernel
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
+    if pays_by_rows(x.shape, w.shape, x.dtype, how):
+        return by_rows(x, w, how)
     return (_by_windows if _pays_by_windows(w.shape, how) else native)(x, w, how)
 
 

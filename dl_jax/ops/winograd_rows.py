@@ -1,0 +1,66 @@
+"""Winograd's algorithm F(2, 3) along the rows of any 3x3 convolution at stride 1; see `winograd`.
+
+The four sums of pixels are images of half the width, each convolved with a kernel of one column;
+the two columns of outputs are put back side by side.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from dl_jax.ops.convolution_native import Convolution, native, padded
+
+_CHANNELS, _PIXELS, _WIDTH = 128, 384, 4  # at least; the sums cost more than they save below
+_EXACT = (lax.Precision.HIGHEST, "highest", "float32")
+
+
+def pays_by_rows(
+    x: tuple[int, ...], w: tuple[int, ...], dtype: jnp.dtype, how: Convolution
+) -> bool:
+    """Say whether a convolution is faster so, and may round up to three times as much."""
+    height, width = how.windows.output
+    plain = how.kernel == (3, 3) and how.strides == how.dilation == (1, 1)
+    precision = how.precision if isinstance(how.precision, tuple) else (how.precision,)
+    return (
+        plain
+        and dtype == jnp.float32
+        and not any(p in _EXACT for p in precision)
+        and min(w[2:]) >= _CHANNELS
+        and x[0] * height * width >= _PIXELS
+        and width >= _WIDTH
+    )
+
+
+def by_rows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
+    """Return the convolution.
+
+    Args:
+        x: images, `[n, h, w, c]`.
+        w: `[3, 3, c, f]`.
+        how: its settings.
+    """
+    width = how.windows.output[1]
+    pairs = -(-width // 2)
+    top, (left, right) = how.padding[0], how.padding[1]
+    x = padded(x, ((0, 0), (left, right + 2 * pairs - width)))
+
+    def column(i: int) -> jax.Array:
+        n, rows, _, channels = x.shape
+        end = (n, rows, i + 2 * pairs - 1, channels)
+        return lax.slice(x, (0, 0, i, 0), end, (1, 1, 2, 1))
+
+    d0, d1, d2, d3 = map(column, range(4))
+    g0, g1, g2 = w[:, 0], w[:, 1], w[:, 2]
+    outer = (g0 + g2) / 2
+    alone = how._replace(image=(how.image[0], pairs), kernel=(3, 1), padding=(top, (0, 0)))
+    m0, m1, m2, m3 = (
+        native(d, g[:, None], alone)
+        for d, g in (
+            (d0 - d2, g0),
+            (d1 + d2, outer + g1 / 2),
+            (d2 - d1, outer - g1 / 2),
+            (d1 - d3, g2),
+        )
+    )
+    y = jnp.stack([m0 + m1 + m2, m1 - m2 - m3], axis=3)
+    return y.reshape(*y.shape[:2], 2 * pairs, y.shape[4])[:, :, :width]

@@ -6,6 +6,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dl_jax import ops
+from dl_jax.models.initializers import he_init
 from dl_jax.models.inputs import expect_images
 from dl_jax.models.layers import (
     AvgPool,
@@ -15,7 +16,6 @@ from dl_jax.models.layers import (
     Flatten,
     LocalResponseNorm,
     MaxPool,
-    he_init,
 )
 
 TABLE = {  # columns #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5 and pool proj of table 1

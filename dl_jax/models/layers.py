@@ -1,22 +1,15 @@
 """The layers that Flax has only as functions, as modules: so that each is a row of the summary."""
 
-from collections.abc import Callable
 from functools import partial
 
-import jax
 from flax import linen as nn
 from jaxtyping import Array, Float, Integer, Shaped
 
 from dl_jax import ops
+from dl_jax.models.initializers import glorot_init
 
-kernel_init: Callable[..., jax.Array] = nn.initializers.glorot_uniform()
-"""Keras' default, `U(-l, l)` with `l = sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)."""
-
-he_init: Callable[..., jax.Array] = nn.initializers.he_normal()
-"""`N(0, 2 / fan_in)`, for layers in front of a ReLU (He, Zhang, Ren and Sun 2015)."""
-
-Dense = partial(nn.Dense, kernel_init=kernel_init)
-Conv = partial(nn.Conv, kernel_init=kernel_init, conv_general_dilated=ops.conv_general_dilated)
+Dense = partial(nn.Dense, kernel_init=glorot_init)
+Conv = partial(nn.Conv, kernel_init=glorot_init, conv_general_dilated=ops.conv_general_dilated)
 
 
 class MaxPool(nn.Module):
@@ -150,6 +143,6 @@ class BagOfWordsDense(nn.Module):
     @nn.compact
     def __call__(self, ids: Integer[Array, "n length"]) -> Float[Array, "n features"]:
         """Apply to distinct token ids, 0 where a sequence has ended."""
-        kernel = self.param("kernel", kernel_init, (self.num_words, self.features))
+        kernel = self.param("kernel", glorot_init, (self.num_words, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         return ops.bag_of_words(ids, kernel) + bias[None, :]

@@ -5,8 +5,9 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dl_jax import ops
+from dl_jax.models.initializers import he_init
 from dl_jax.models.inputs import expect_images
-from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool, he_init
+from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, LocalResponseNorm, MaxPool
 
 
 class ZFNet(nn.Module):

@@ -48,7 +48,7 @@ def changed(config: Output) -> list[str]:
 
     How gradients are got is none: derived by hand or automatically, they are the same.
     """
-    same = ("data", "seed", "out", "gradients", "precision", "network", "dataset")
+    same = ("data", "seed", "out", "gradients", "precision", "network", "dataset", "names")
     mine = [f for f in fields(config) if f.name not in same]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]

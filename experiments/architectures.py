@@ -1,0 +1,174 @@
+"""What the classic networks cost on this machine, beside PyTorch where it is installed.
+
+    python -m experiments.architectures
+    python -m experiments.architectures --names alexnet_2014 vgg16 resnet50
+
+A forward pass and a training step (gradient descent, a mean loss over random images and labels) of
+a batch at the size of the paper's images, compiled; beside them torchvision's network of the same
+architecture in PyTorch eager, in turns. Its images lie channels first and channels last, and the
+faster of the two is compared.
+Expected: at batch 8 a forward pass takes no longer than PyTorch's, and a training step at most 1.1
+times as long. All networks together take most of an hour on 2 cores.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+
+from dl_jax.bench.clock import is_noisy, quartiles
+from dl_jax.losses import MULTICLASS
+from dl_jax.models import create, entry, summarize
+from dl_jax.report import units
+from experiments.options import Output, main
+from experiments.record import Record, recording
+from experiments.torchvision_peers import NAMES as TORCHVISION
+from experiments.torchvision_peers import torch_calls
+
+YEARS = {
+    "lenet5": 1998,
+    "alexnet": 2012,
+    "alexnet_single": 2012,
+    "alexnet_2014": 2014,
+    "zfnet": 2014,
+    **dict.fromkeys(("vgg11", "vgg13", "vgg16", "vgg19"), 2015),
+    "googlenet": 2015,
+    "googlenet_bn": 2015,
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), 2016),
+}
+"""When each was published."""
+BOUNDS = {"forward": 1.0, "step": 1.1}
+
+
+@dataclass(frozen=True)
+class Config(Output):
+    """The classic networks, a forward pass and a training step."""
+
+    names: tuple[str, ...] = tuple(YEARS)
+    """Of the catalog."""
+    batch_size: int = 8
+    rounds: int = 5
+    """How often each is timed."""
+
+
+Calls = dict[str, Callable[[], Any]]
+
+
+def run(config: Config) -> Record:
+    """Time each network and write the run folder.
+
+    Raises:
+        ValueError: for a name that is none of these networks'.
+    """
+    unknown = [name for name in config.names if name not in YEARS]
+    if unknown:
+        raise ValueError(f"names: expected some of {', '.join(YEARS)}, got {', '.join(unknown)}")
+    with recording(
+        "architectures",
+        config,
+        "The classic networks",
+        f"Milliseconds for {config.batch_size} images of the paper's size.",
+    ) as record:
+        rows: list[tuple[Any, ...]] = []
+        columns = ("Network", "Year", "Parameters", "GFLOPs an image")
+        columns += ("Forward, ms", "of PyTorch's", "Step, ms", "of PyTorch's")
+        record.add_table("? too noisy to call", columns, rows)
+        for name in config.names:
+            layers = summarize(create(name), entry(name).inputs.shape)
+            flops = sum(row.flops for row in layers if not row.only_training)
+            cells: list[Any] = [name, str(YEARS[name]), sum(row.num_params for row in layers)]
+            cells.append(f"{flops / 1e9:.2f}")
+            theirs = torch_calls(name, config.batch_size)
+            for what, samples, ratio in _timed(name, config, theirs):
+                cells += [f"{1e3 * float(np.median(samples)):.1f}", ratio and _said(ratio)]
+                print(
+                    f"{name}, {what}: {cells[-2]} ms, of PyTorch's {cells[-1] or '-'}", flush=True
+                )
+                if ratio:
+                    record.add_figure(
+                        f"{name}, {what}, of PyTorch's time",
+                        ratio["median"],
+                        bound=BOUNDS[what],
+                        direction="<=",
+                        source=TORCHVISION[name],
+                    )
+            rows.append(tuple(cells))
+            jax.clear_caches()
+    return record
+
+
+def _timed(name: str, config: Config, theirs: dict[str, Calls]) -> Iterator[tuple[str, Any, Any]]:
+    """What was timed, its samples, and the ratio; a network's arrays are gone at the end."""
+    for what, call in _calls(name, config.batch_size).items():
+        samples, ratio = _in_turns(call, theirs.get(what, {}), config.rounds)
+        yield what, samples, ratio
+
+
+def _said(ratio: Any) -> str:
+    return units.ratio(ratio) + (" ?" if is_noisy(ratio) else "")
+
+
+def _calls(name: str, batch_size: int) -> Calls:
+    """A forward pass and a training step, compiled."""
+    model, image = create(name), entry(name).inputs
+    key, rng = jax.random.key(0), np.random.default_rng(0)
+    images = jnp.asarray(rng.random((batch_size, *image.shape), np.float32))
+    labels = jnp.arange(batch_size)
+    variables = jax.jit(model.init)(key, images[:1])
+    forward = jax.jit(partial(model.apply, train=False))
+    held = [jax.tree.map(jnp.copy, variables)]
+    train = jax.jit(partial(_step, model), donate_argnums=0)
+
+    def step() -> jax.Array:
+        held[0], loss = train(held[0], images, labels, key)
+        return loss
+
+    return {"forward": lambda: forward(variables, images), "step": step}
+
+
+def _step(model: nn.Module, variables: Any, images: jax.Array, labels: jax.Array, key: jax.Array):
+    state = {name: value for name, value in variables.items() if name != "params"}
+
+    def mean_loss(params):
+        logits, changed = model.apply(
+            {"params": params, **state}, images, train=True, rngs={"dropout": key},
+            mutable=list(state),
+        )  # fmt: skip
+        logits = logits if logits.ndim == 2 else logits[:, 0]  # without auxiliary heads
+        return jnp.mean(MULTICLASS.loss(logits, labels)), changed
+
+    (loss, changed), grads = jax.value_and_grad(mean_loss, has_aux=True)(variables["params"])
+    params = optax.tree.add_scale(variables["params"], -1e-3, grads)
+    return {"params": params, **changed}, loss
+
+
+def _in_turns(call: Callable[[], Any], theirs: Calls, rounds: int):
+    """Seconds of a call, and its part of the faster of the others, in turns."""
+    samples: list[float] = []
+    others: dict[str, list[float]] = {name: [] for name in theirs}
+    jax.block_until_ready(call())
+    for other in theirs.values():
+        other()
+    for _ in range(rounds):
+        started = time.perf_counter()
+        jax.block_until_ready(call())
+        samples.append(time.perf_counter() - started)
+        for name, other in theirs.items():
+            started = time.perf_counter()
+            other()
+            others[name].append(time.perf_counter() - started)
+    if not others:
+        return samples, None
+    fastest = min(others.values(), key=lambda seconds: float(np.median(seconds)))
+    return samples, quartiles([a / b for a, b in zip(samples, fastest, strict=True)])
+
+
+if __name__ == "__main__":
+    main("architectures", Config, run)

@@ -1,6 +1,7 @@
 """Losses, and the lecture's table of which last layer and which loss a problem wants."""
 
 from collections.abc import Callable
+from functools import cache, wraps
 from typing import NamedTuple
 
 import jax
@@ -162,6 +163,47 @@ REGRESSION = Objective(
         "mean_absolute_error": jnp.abs(targets - logits).mean(-1),
     },
 )
+
+
+@cache  # the same objective for the same arguments, so that compiled programs are found again
+def with_auxiliary_heads(objective: Objective, weight: float = 0.3) -> Objective:
+    """Return the objective of a network with heads on the way, `E = E(z_0) + w sum_i E(z_i)`.
+
+    In training such a network's logits are `[n, 1 + m, k]`: z_0 its own, and z_1 to z_m those of
+    its heads, whose losses count by the weight (Szegedy et al. 2015, section 5). Activation, answer
+    and metrics are those of z_0. Logits `[n, k]` have no heads: the objective is then the given one.
+
+    Args:
+        objective: of the network and of each head.
+        weight: w, of each head's loss.
+
+    Raises:
+        ValueError: for a negative weight; by what is returned, for logits of another rank or
+            without a network's own.
+    """
+    if not weight >= 0:
+        raise ValueError(f"with_auxiliary_heads: expected a weight of at least 0, got {weight}")
+
+    def each(logits):
+        if logits.ndim == 2:
+            return [logits]
+        if logits.ndim != 3 or logits.shape[1] == 0:
+            raise ValueError(
+                f"with_auxiliary_heads: expected logits [n, 1 + m, k] or [n, k], got {logits.shape}"
+            )
+        return [logits[:, i] for i in range(logits.shape[1])]
+
+    @wraps(objective.loss)  # by which training knows whose targets are labels
+    def loss(logits, targets):
+        main, *heads = (objective.loss(one, targets) for one in each(logits))
+        return sum((weight * head for head in heads), start=main)
+
+    return Objective(
+        activation=lambda logits: objective.activation(each(logits)[0]),
+        loss=loss,
+        predict=lambda logits: objective.predict(each(logits)[0]),
+        metrics=lambda logits, targets: objective.metrics(each(logits)[0], targets),
+    )
 
 
 def _same_shape(name, first, second):

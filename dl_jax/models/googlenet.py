@@ -36,6 +36,8 @@ class GoogLeNet(nn.Module):
 
     In training the logits are `[n, 3, k]`: those of the network and of its heads, which
     `losses.with_auxiliary_heads` weighs as the paper does; else `[n, k]`. Names are torchvision's.
+    The heads pool windows of 5x5, which images of 79x79 or more have room for; what was initialised
+    on such images, or without heads, takes smaller ones as well.
 
     Attributes:
         num_classes: number of logits.
@@ -53,7 +55,12 @@ class GoogLeNet(nn.Module):
         self, inputs: Float[Array, "n h w c"], *, train: bool = False
     ) -> Float[Array, "n *heads k"]:
         """Return the logits of each image; training needs the random stream `"dropout"`."""
-        expect_images("GoogLeNet", inputs, 1)
+        with_heads = self.auxiliary and (train or self.is_initializing())
+        # Maps are halved four times, the last time rounding down or up, and three times before 4d.
+        alone = 15 if self.batch_norm else 31
+        if with_heads:
+            expect_images("GoogLeNet with its auxiliary heads", inputs, 79)
+        expect_images("GoogLeNet", inputs, alone)
         normalize = (lambda name: lambda x: x) if self.batch_norm else _response_norm
         heads = []
         x = BasicConv(64, 7, 2, self.batch_norm, name="conv1")(inputs, train=train)
@@ -68,7 +75,7 @@ class GoogLeNet(nn.Module):
                 size = (2, 2) if self.batch_norm else (3, 3)
                 x = MaxPool(size, (2, 2), round_up=True, name="maxpool4")(x)
             x = Inception(widths, self.batch_norm, name=f"inception{name}")(x, train=train)
-            if self.auxiliary and name in ("4a", "4d") and (train or self.is_initializing()):
+            if with_heads and name in ("4a", "4d"):
                 head = Head(self.num_classes, self.batch_norm, name=f"aux{len(heads) + 1}")
                 heads.append(head(x, train=train))
         x = Dropout(0.4, name="dropout")(Flatten()(AvgPool(name="avgpool")(x)), train=train)

@@ -25,6 +25,7 @@ def expect(model: str, inputs: jax.Array, shape: str, ndim: int, integer: bool =
 def expect_images(model: str, inputs: jax.Array, smallest: int) -> None:
     """Raise a ValueError unless the inputs are images of at least `smallest` rows and columns."""
     expect(model, inputs, "[n, height, width, channels]", 4)
+    smallest = max(smallest, 1)  # what is padded by much takes any image, but not none
     if min(inputs.shape[1:3]) < smallest:
         raise ValueError(
             f"{model}: expected images of at least {smallest}x{smallest}, got "

@@ -19,7 +19,8 @@ class MaxPool(nn.Module):
         window: height and width of the windows.
         strides: distance between windows; unless given they touch and do not overlap.
         padding: rows and columns of nothing on each side.
-        round_up: whether a last window may overhang, so that the output size is rounded up.
+        round_up: whether a last window may overhang, so that the output size is rounded up; it has
+            to begin in front of the map's end, as with PyTorch's `ceil_mode`.
     """
 
     window: tuple[int, int] = (2, 2)
@@ -30,13 +31,12 @@ class MaxPool(nn.Module):
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n out_h out_w c"]:
         """Pool each channel."""
         strides = self.strides or self.window
-        pads = [
-            (
-                self.padding,
-                self.padding + (-(side + 2 * self.padding - size) % step) * self.round_up,
-            )
-            for side, size, step in zip(x.shape[1:3], self.window, strides, strict=True)
-        ]
+        pads = []
+        for side, size, step in zip(x.shape[1:3], self.window, strides, strict=True):
+            over = -(side + 2 * self.padding - size) % step if self.round_up else 0
+            if self.padding + over >= size:  # the last window would see nothing of the map
+                over = 0
+            pads.append((self.padding, self.padding + over))
         return ops.max_pool(x, self.window, strides, pads)
 
 

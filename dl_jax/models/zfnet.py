@@ -30,7 +30,7 @@ class ZFNet(nn.Module):
         self, inputs: Float[Array, "n h w c"], *, train: bool = False
     ) -> Float[Array, "n k"]:
         """Return the logits of each image; training needs the random stream `"dropout"`."""
-        expect_images("ZFNet", inputs, 49)
+        expect_images("ZFNet", inputs, 47)
         layers = ((96, 7, 2, 1), (256, 5, 2, 0), (384, 3, 1, 1), (384, 3, 1, 1), (256, 3, 1, 1))
         x = inputs
         for i, (kernels, size, stride, pad) in enumerate(layers, start=1):

@@ -1,5 +1,7 @@
 """What is said of data and settings that do not fit, before anything is compiled."""
 
+from inspect import unwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +53,8 @@ def check_examples(
         return logits, objective.loss(logits, targets), objective.metrics(logits, targets)
 
     logits, *_ = jax.eval_shape(outputs, inputs[:1], targets[:1])
-    if targets.ndim == 1 and objective.loss in (BINARY.loss, MULTICLASS.loss):
+    of_labels = [unwrap(one.loss) for one in (BINARY, MULTICLASS)]  # as heads wrap them
+    if targets.ndim == 1 and unwrap(objective.loss) in of_labels:
         num_classes = max(2, logits.shape[-1])
         lowest, highest = np.min(targets), np.max(targets)  # compiles nothing
         if lowest < 0 or highest >= num_classes:

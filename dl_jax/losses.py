@@ -171,7 +171,7 @@ def with_auxiliary_heads(objective: Objective, weight: float = 0.3) -> Objective
 
     In training such a network's logits are `[n, 1 + m, k]`: z_0 its own, and z_1 to z_m those of
     its heads, whose losses count by the weight (Szegedy et al. 2015, section 5). Activation, answer
-    and metrics are those of z_0. Logits `[n, k]` have no heads: the objective is then the given one.
+    and metrics are those of z_0. Logits `[n, k]` have no heads: they get the given objective.
 
     Args:
         objective: of the network and of each head.

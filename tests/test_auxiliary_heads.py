@@ -103,5 +103,5 @@ def test_training_moves_the_heads_and_checks_the_labels(key):
     assert done.history[-1]["val_loss"] < done.history[-1]["loss"]
     assert float(jnp.abs(done.state.params["head"]["bias"]).max()) > 0
     wrong = examples._replace(targets=examples.targets + 1)
-    with pytest.raises(ValueError, match="expected labels from 0 to 2 .*, got labels from 1 to 3"):
+    with pytest.raises(ValueError, match=r"expected labels from 0 to 2 .*, got labels from 1 to 3"):
         fit(WithHead(), objective, optax.adam(0.1), wrong, **settings)

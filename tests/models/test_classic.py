@@ -1,7 +1,6 @@
 """The classic networks: the images that they take, and what training changes in them.
 
-Their sizes at the paper's images are in `test_summary`. Where shapes are all that matters nothing is
-computed.
+Their sizes at the paper's images are in `test_summary`.
 """
 
 import functools
@@ -40,7 +39,7 @@ SMALLEST = {
 
 
 def abstract(model, shape, variables=None, rngs=(), **options):
-    """Logits and what is kept beside them, as shapes: of `apply`, or of `init` without variables."""
+    """Shapes of the logits and what is kept beside them: of `apply`, or `init` if no variables."""
     images = jax.ShapeDtypeStruct(shape, jnp.float32)
     keys = {name: jax.random.key(0) for name in rngs}
     if variables is None:

@@ -107,6 +107,7 @@ def run(config: Config) -> Record:
         record.add_figure("test loss", loss, direction="<=")
         classes = source.dataset.info.class_names
         training.draw_samples(record, MULTICLASS, logits, test, classes)
+        training.draw_inside(record, task.model, done.state, np.asarray(test.inputs[0]))
         training.draw_confusion(record, MULTICLASS.predict(logits), test.targets, classes)
     return record
 

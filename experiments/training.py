@@ -11,7 +11,7 @@ from flax import linen as nn
 from dl_jax import backprop, data, report
 from dl_jax.losses import BINARY, Objective
 from dl_jax.models import save_weights
-from dl_jax.train import Examples, Fit, TrainState, fit, predict
+from dl_jax.train import Checkpoint, Examples, Fit, TrainState, as_model_inputs, fit, predict
 from experiments.options import Gradients
 from experiments.record import Record
 
@@ -43,6 +43,7 @@ def train(
     gradients: Gradients = "autodiff",
     validation: Examples | None = None,
     keep_history: bool = True,
+    start: Checkpoint | None = None,
 ) -> Fit:
     """Train with `fit`, and add the history and the times to the record."""
     done = fit(
@@ -56,6 +57,7 @@ def train(
         validation=validation,
         callbacks=[record.add_epoch if keep_history else record.add_epoch_times],
         by_hand=task.by_hand if gradients == "hand" else None,
+        start=start,
     )
     record.add_time("compilation", done.compile_seconds)
     if keep_history:
@@ -114,6 +116,54 @@ def draw_confusion(
     matrix = np.bincount(np.asarray(targets) * k + np.asarray(predicted), minlength=k * k)
     path = record.folder / "confusion.png"
     record.pictures.append(report.plot_confusion(matrix.reshape(k, k), class_names, path))
+
+
+def draw_inside(
+    record: Record, model: nn.Module, state: TrainState, image: np.ndarray, num_maps: int = 8
+) -> None:
+    """Add the kernels of the first convolution, and the maps that each layer makes of an image.
+
+    Args:
+        record: of the run.
+        model: whose layers are modules.
+        state: of which the parameters and the model's state are used.
+        image: `[h, w, c]`.
+        num_maps: how many of a layer's maps are shown, the first ones.
+    """
+    _, captured = model.apply(
+        {"params": state.params, **state.model_state},
+        as_model_inputs(image[None]),
+        train=False,
+        capture_intermediates=lambda module, _: len(module.path) == 1,
+        mutable=["intermediates"],
+    )
+    inside = {name: value["__call__"][0] for name, value in captured["intermediates"].items()}
+    maps = {name: np.asarray(a)[0] for name, a in inside.items() if a.ndim == 4}
+    first = next(name for name in maps if "kernel" in state.params.get(name, {}))
+    kernels = np.moveaxis(np.asarray(state.params[first]["kernel"]), 3, 0)
+    in_colour = kernels.shape[3] == 3
+    record.pictures += [
+        report.plot_image_rows(
+            {first: kernels if in_colour else kernels[..., 0]},
+            record.folder / "kernels.png",
+            signed=not in_colour,
+            alt=f"The {len(kernels)} kernels of the first convolution.",
+            caption="The kernels of the first convolution: blue weighs a pixel, orange counts it "
+            "against."
+            if not in_colour
+            else "The kernels of the first convolution.",
+        ),
+        report.plot_image_rows(
+            {
+                "image": np.moveaxis(image, 2, 0) if image.shape[2] == 1 else image[None],
+                **{name: np.moveaxis(a, 2, 0)[:num_maps] for name, a in maps.items()},
+            },
+            record.folder / "maps.png",
+            signed=False,
+            alt=f"An image and what the layers {', '.join(maps)} make of it.",
+            caption=f"The first {num_maps} maps of each layer for the first test image.",
+        ),
+    ]
 
 
 def draw_samples(

@@ -1,17 +1,19 @@
 """Compiled training: one step, many steps, a whole run as a function of a key, and `fit`."""
 
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
-from dl_jax.train.fit import Fit, fit
-from dl_jax.train.state import Examples, TrainState, init_state, streams
+from dl_jax.train.fit import Checkpoint, Fit, fit
+from dl_jax.train.state import Examples, TrainState, as_model_inputs, init_state, streams
 from dl_jax.train.step import evaluate, predict, train_step
 from dl_jax.train.whole_run import Data, Schedule, make_train
 
 __all__ = [
+    "Checkpoint",
     "Data",
     "Examples",
     "Fit",
     "Schedule",
     "TrainState",
+    "as_model_inputs",
     "epoch_order",
     "evaluate",
     "fit",

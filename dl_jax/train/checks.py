@@ -1,16 +1,18 @@
 """What is said of data and settings that do not fit, before anything is compiled."""
 
+from functools import partial
 from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import linen as nn
 
 from dl_jax.backprop import Network
 from dl_jax.losses import BINARY, MULTICLASS, Objective
 from dl_jax.ops.compile_once import compile_once
-from dl_jax.train.state import Examples, as_model_inputs
+from dl_jax.train.state import Examples, TrainState, as_model_inputs, init_state
 
 _COMPARED = 4  # examples on which a hand derivation and the model must agree
 
@@ -101,6 +103,35 @@ def check_by_hand(
 
 def _some(figures: jax.Array) -> str:
     return f"{list(figures.shape)} beginning with {np.asarray(figures).ravel()[:3].tolist()}"
+
+
+def check_start(
+    model: nn.Module, optimizer: optax.GradientTransformation, state: TrainState, inputs: jax.Array
+) -> None:
+    """Raise a ValueError that names the leaves in which a state is not one of this training.
+
+    Args:
+        model: a Flax module.
+        optimizer: an optax optimizer.
+        state: to go on from.
+        inputs: one example.
+    """
+
+    def leaves(tree) -> dict[str, str]:
+        flat = jax.tree.leaves_with_path(tree)
+        return {jax.tree_util.keystr(k, simple=True, separator="/"): _kind(v) for k, v in flat}
+
+    make = partial(init_state, model, optimizer)
+    expected, got = leaves(jax.eval_shape(make, jax.random.key(0), inputs)), leaves(state)
+    wrong = [name for name in expected | got if expected.get(name) != got.get(name)]
+    if wrong:
+        said = (f"{n} {expected.get(n, 'none')}, got {got.get(n, 'none')}" for n in wrong[:3])
+        more = f"; {len(wrong) - 3} more do not fit" if len(wrong) > 3 else ""
+        raise ValueError(f"start: expected {'; '.join(said)}{more}")
+
+
+def _kind(leaf: jax.Array) -> str:
+    return f"{leaf.dtype}{list(leaf.shape)}"
 
 
 def check_schedule(num_epochs: int, batch_size: int, size: int) -> None:

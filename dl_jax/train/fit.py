@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.ops.compile_once import compile_once
-from dl_jax.train.checks import check_by_hand, check_examples, check_schedule
+from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -23,6 +23,20 @@ from dl_jax.train.step import Metrics, evaluate
 Row = dict[str, float]
 Callback = Callable[[int, Row], None]
 _CALLS_AN_EPOCH = 20  # between which the progress bar moves, and Ctrl-C is heard
+
+
+class Checkpoint(NamedTuple):
+    """How far a run is: all that `fit` needs to go on from there as if it had never stopped.
+
+    Attributes:
+        state: whose `step` says which epoch and which batch come next.
+        totals: sums over the examples of the epoch that has begun, by metric; `{}` between epochs.
+        history: the rows of the epochs that are over.
+    """
+
+    state: TrainState
+    totals: Metrics = {}  # noqa: RUF012
+    history: Sequence[Row] = ()
 
 
 class Fit(NamedTuple):
@@ -53,8 +67,14 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     by_hand: Network | None = None,
+    start: Checkpoint | None = None,
+    checkpoint: Callable[[Checkpoint], None] | None = None,
+    checkpoint_every: int | None = None,
 ) -> Fit:
     """Train; the same key gives the run that `make_train` gives, to rounding.
+
+    Weights that are already there, of another task or of a file, are a `start` whose `step` is 0:
+    `Checkpoint(TrainState(jnp.zeros((), jnp.int32), params, model_state, optimizer.init(params)))`.
 
     Args:
         model: a Flax module.
@@ -69,6 +89,13 @@ def fit(
         callbacks: called after each epoch with its number, from 1, and its row of the history.
         progress: whether to show a progress bar on a terminal.
         by_hand: as in `train_step`.
+        start: from where to go on, instead of from new parameters; the same key must be given.
+            It stays as it is.
+        checkpoint: called after each epoch, and within it between the calls of the compiled
+            program, with how far the run is. The next call takes the state's memory: what is to
+            be kept has to be copied or written before this returns. What it raises ends the run.
+        checkpoint_every: steps between two of its calls within an epoch, at most; unless given, a
+            twentieth of the epoch.
 
     Raises:
         ValueError: if data, model and settings do not fit each other.
@@ -86,10 +113,17 @@ def fit(
     train, validation = jax.device_put((train, validation))
 
     started = time.perf_counter()
-    start = compile_once(_start, static_argnames=("model", "optimizer"))
-    state, order_key, noise = start(model, optimizer, key, one)
+    if start is None:
+        begin = compile_once(_start, static_argnames=("model", "optimizer"))
+        state, order_key, noise = begin(model, optimizer, key, one)
+        start = Checkpoint(state)
+    else:
+        check_start(model, optimizer, start.state, one)
+        state = jax.tree.map(jnp.copy, start.state)  # the program takes its argument's memory
+        _, order_key, noise = streams(key)
     zeros = zero_totals(model, objective, state, train)
     whole, rest = divmod(size, batch_size)
+    first_epoch, done = divmod(int(state.step), whole + bool(rest))
     run = partial(train_batches, model, objective, optimizer, by_hand=by_hand)
     judge = partial(evaluate, model, objective)
 
@@ -101,13 +135,15 @@ def fit(
         jax.block_until_ready(judge(state, validation))
     compile_seconds = time.perf_counter() - started
 
-    history: list[Row] = []
-    with progress_bar(num_epochs, size, show=progress) as advance:
-        for epoch in range(num_epochs):
+    history = list(start.history)
+    a_call = min(-(-whole // _CALLS_AN_EPOCH), checkpoint_every or whole)
+    seen = first_epoch * size + done * batch_size
+    with progress_bar(num_epochs, size, show=progress, seen=seen) as advance:
+        for epoch in range(first_epoch, num_epochs):
             started = time.perf_counter()
-            order, totals = epoch_order(order_key, epoch, size), jax.tree.map(jnp.copy, zeros)
-            a_call = -(-whole // _CALLS_AN_EPOCH)
-            for step in range(0, whole, a_call):
+            order = epoch_order(order_key, epoch, size)
+            totals = jax.tree.map(jnp.copy, (done and start.totals) or zeros)
+            for step in range(done, whole, a_call):
                 count = min(a_call, whole - step)
                 state, totals = run(
                     state, totals, train, order, noise, step * batch_size, count,
@@ -115,11 +151,14 @@ def fit(
                 )  # fmt: skip
                 jax.block_until_ready(totals)
                 advance(count * batch_size, totals, (step + count) * batch_size)
+                if checkpoint is not None and step + count < whole + bool(rest):
+                    checkpoint(Checkpoint(state, totals, history))
             if rest:
                 state, totals = run(
                     state, totals, train, order, noise, size - rest, 1, batch_size=rest
                 )
                 advance(rest, totals, size)
+            done = 0
             row = {"epoch": epoch + 1, **_floats(totals, size)}
             row["seconds"] = time.perf_counter() - started
             if validation is not None:
@@ -130,6 +169,8 @@ def fit(
             history.append(row)
             for callback in callbacks:
                 callback(epoch + 1, row)
+            if checkpoint is not None:
+                checkpoint(Checkpoint(state, {}, history))
     return Fit(state, history, compile_seconds)
 
 

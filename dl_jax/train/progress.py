@@ -12,8 +12,8 @@ Advance = Callable[[int, Metrics, int], None]
 
 
 @contextmanager
-def progress_bar(num_epochs: int, size: int, *, show: bool) -> Iterator[Advance]:
-    """Yield `advance(examples, totals, seen)`, which moves the bar.
+def progress_bar(num_epochs: int, size: int, *, show: bool, seen: int = 0) -> Iterator[Advance]:
+    """Yield `advance(examples, totals, of_epoch)`, which moves the bar.
 
     The bar shows the epoch, its loss and accuracy so far, examples per second and the time left.
     There is none where it would not be seen: output that is no terminal, or rich not installed.
@@ -22,9 +22,10 @@ def progress_bar(num_epochs: int, size: int, *, show: bool) -> Iterator[Advance]
         num_epochs: of the whole run.
         size: examples an epoch.
         show: False for no bar at all.
+        seen: examples before this call, in a run that goes on.
     """
     if not (show and sys.stderr.isatty() and find_spec("rich")):
-        yield lambda examples, totals, seen: None
+        yield lambda examples, totals, of_epoch: None
         return
 
     from rich.console import Console
@@ -37,14 +38,16 @@ def progress_bar(num_epochs: int, size: int, *, show: bool) -> Iterator[Advance]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=num_epochs * size, epoch=1, figures="")
-        done, started = 0, time.perf_counter()
+        task = bar.add_task(
+            "", total=num_epochs * size, completed=seen, epoch=seen // size + 1, figures=""
+        )
+        done, started = seen, time.perf_counter()
 
-        def advance(examples: int, totals: Metrics, seen: int) -> None:
+        def advance(examples: int, totals: Metrics, of_epoch: int) -> None:
             nonlocal done
-            figures = [f"{name} {float(total) / seen:.4f}" for name, total in totals.items()]
+            figures = [f"{name} {float(total) / of_epoch:.4f}" for name, total in totals.items()]
             done += examples
-            rate = done / (time.perf_counter() - started)
+            rate = (done - seen) / (time.perf_counter() - started)
             bar.update(
                 task,
                 completed=done,

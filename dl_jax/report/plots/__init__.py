@@ -9,6 +9,7 @@ from dl_jax.report.plots.feature_maps import Map, plot_feature_maps
 from dl_jax.report.plots.grid_cells import Grid, Window, number_text, rows_text
 from dl_jax.report.plots.grids import plot_grids
 from dl_jax.report.plots.history import plot_history
+from dl_jax.report.plots.image_rows import plot_image_rows
 from dl_jax.report.plots.loss_curves import plot_loss_curves
 from dl_jax.report.plots.predictions import plot_predictions
 from dl_jax.report.plots.probabilities import plot_jacobian, plot_probabilities
@@ -34,6 +35,7 @@ __all__ = [
     "plot_functions",
     "plot_grids",
     "plot_history",
+    "plot_image_rows",
     "plot_jacobian",
     "plot_loss_curves",
     "plot_predictions",

@@ -21,7 +21,7 @@ from flax import linen as nn
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from experiments import training
-from experiments.options import Options, main
+from experiments.options import Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, obtain
 from experiments.training import Task
@@ -58,7 +58,7 @@ RECIPES = {
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(Training):
     """LeNet-5 and ResNet-18 on images of 28x28."""
 
     network: Literal["lenet5", "resnet18"] = "lenet5"

@@ -15,14 +15,14 @@ from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from experiments import training
-from experiments.options import Gradients, Options, main
+from experiments.options import Gradients, Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, obtain
 from experiments.training import Task
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(Training):
     """The lecture's feed-forward network on Fashion-MNIST."""
 
     num_epochs: int = 5

@@ -18,14 +18,14 @@ from dl_jax import backprop
 from dl_jax.losses import BINARY
 from dl_jax.models import create
 from experiments import training
-from experiments.options import Gradients, Options, main
+from experiments.options import Gradients, Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, held_out, obtain
 from experiments.training import Task
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(Training):
     """The lecture's classifier of film reviews."""
 
     num_epochs: int = 20

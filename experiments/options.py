@@ -32,6 +32,11 @@ class Options(Output):
     """From which all randomness comes."""
 
 
+@dataclass(frozen=True)
+class Training(Options):
+    """The options of what trains with `training.train`; none changes what is to be learned."""
+
+
 def command(experiment: str, config: Output) -> str:
     """Return the command line that repeats a run: the options that differ from their defaults."""
     words = [f"python -m experiments.{experiment}"]
@@ -48,7 +53,8 @@ def changed(config: Output) -> list[str]:
 
     How gradients are got is none: derived by hand or automatically, they are the same.
     """
-    same = ("data", "seed", "out", "gradients", "precision", "network", "dataset", "names")
+    same = {"gradients", "precision", "network", "dataset", "names"}
+    same |= {field.name for field in fields(Training)}
     mine = [f for f in fields(config) if f.name not in same]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]

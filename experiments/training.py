@@ -137,8 +137,9 @@ def draw_inside(
         capture_intermediates=lambda module, _: len(module.path) == 1,
         mutable=["intermediates"],
     )
-    inside = {name: value["__call__"][0] for name, value in captured["intermediates"].items()}
-    maps = {name: np.asarray(a)[0] for name, a in inside.items() if a.ndim == 4}
+    outputs = captured["intermediates"].items()
+    inside = {name: np.asarray(calls["__call__"][0]) for name, calls in outputs}
+    maps = {name: a[0] for name, a in inside.items() if a.ndim == 4}
     first = next(name for name in maps if "kernel" in state.params.get(name, {}))
     kernels = np.moveaxis(np.asarray(state.params[first]["kernel"]), 3, 0)
     in_colour = kernels.shape[3] == 3

@@ -106,7 +106,10 @@ def _some(figures: jax.Array) -> str:
 
 
 def check_start(
-    model: nn.Module, optimizer: optax.GradientTransformation, state: TrainState, inputs: jax.Array
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    inputs: jax.Array | np.ndarray,
 ) -> None:
     """Raise a ValueError that names the leaves in which a state is not one of this training.
 

@@ -44,8 +44,10 @@ def plot_image_rows(
         from matplotlib.colors import LinearSegmentedColormap
 
         both = LinearSegmentedColormap.from_list("both", [theme.red, theme.surface, theme.blue])
-        parts = figure.subfigures(len(rows), 1, height_ratios=[0.4 + h for h in heights])
-        groups = zip(np.atleast_1d(parts), rows.items(), heights, strict=True)
+        parts = figure.subfigures(
+            len(rows), 1, squeeze=False, height_ratios=[0.4 + h for h in heights]
+        )
+        groups = zip(parts.flat, rows.items(), heights, strict=True)
         for part, (name, images), height in groups:
             part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold", color=theme.ink)
             largest = float(np.abs(images).max()) or 1.0

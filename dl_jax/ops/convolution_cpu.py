@@ -18,13 +18,15 @@ from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.sharding import varying_alike
 from dl_jax.ops.window_blocks import blocks_of
-from dl_jax.ops.winograd_rows import by_rows, pays_by_rows
+from dl_jax.ops.winograd_rows import by_rows, by_w_by_rows, pays_by_rows
 
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
 _FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a first, large kernel
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
+    if how.kernel == (1, 1) != how.strides:
+        return _forward(*_seen(x, w, how))
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
     return (_by_windows if _pays_by_windows(w.shape, how) else native)(x, w, how)
@@ -35,6 +37,12 @@ def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
     if how.kernel == how.strides == (1, 1):
         return True  # the windows are the images themselves
     return taps >= _MANY_TAPS or (channels <= _FEW_CHANNELS and taps >= _SOME_TAPS)
+
+
+def _seen(x: jax.Array, w: jax.Array, how: Convolution):
+    """The pixels that a kernel of 1x1 sees, and the convolution of these at stride 1."""
+    x = padded(x, how.padding)[:, :: how.strides[0], :: how.strides[1]]
+    return x, w, how._replace(image=x.shape[1:3], strides=(1, 1), padding=((0, 0), (0, 0)))
 
 
 def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
@@ -52,6 +60,13 @@ def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 
 def _by_x(y: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     """The convolution of y, its pixels laid S apart, by the kernel flipped in both directions."""
+    if how.kernel == (1, 1) != how.strides:
+        d_x = _forward(
+            y,
+            w.swapaxes(2, 3),
+            how._replace(image=y.shape[1:3], strides=(1, 1), padding=((0, 0), (0, 0))),
+        )
+        return _apart(d_x, how)
     margins = []
     for i, o, k, s, d, (low, _) in zip(
         how.image, y.shape[1:3], how.kernel, how.strides, how.dilation, how.padding, strict=True
@@ -66,7 +81,22 @@ def _by_x(y: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     return native(y, flipped, full, how.strides)
 
 
+def _apart(d: jax.Array, how: Convolution) -> jax.Array:
+    """Lay pixels S apart into an image of the size that it had, zeros between."""
+    margins = [(0, 0, 0)]
+    for i, o, s, (low, _) in zip(how.image, d.shape[1:3], how.strides, how.padding, strict=True):
+        margins.append((-low, i + low - (s * (o - 1) + 1), s - 1))
+    return lax.pad(d, jnp.zeros((), d.dtype), (*margins, (0, 0, 0)))
+
+
 def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
+    kernel = (*how.kernel, x.shape[3], y.shape[3])
+    if pays_by_rows(x.shape, kernel, x.dtype, how):
+        return by_w_by_rows(x, y, how, _by_w_in_blocks)
+    return _by_w_in_blocks(x, y, how)
+
+
+def _by_w_in_blocks(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     """Over all windows the sum of the pixels under the taps times the gradient by the output."""
     x = padded(x, how.padding)
     blocks = blocks_of(x.shape, how.windows)

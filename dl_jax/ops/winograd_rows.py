@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dl_jax.ops.bilinear import Product
 from dl_jax.ops.convolution_native import Convolution, native, padded
 
 _CHANNELS, _PIXELS, _WIDTH = 128, 384, 4  # at least; the sums cost more than they save below
@@ -40,6 +41,36 @@ def by_rows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         how: its settings.
     """
     width = how.windows.output[1]
+    sums, alone = _sums(x, how)
+    g0, g1, g2 = w[:, 0], w[:, 1], w[:, 2]
+    outer = (g0 + g2) / 2
+    kernels = (g0, outer + g1 / 2, outer - g1 / 2, g2)
+    m0, m1, m2, m3 = (native(d, g[:, None], alone) for d, g in zip(sums, kernels, strict=True))
+    y = jnp.stack([m0 + m1 + m2, m1 - m2 - m3], axis=3)
+    return y.reshape(*y.shape[:2], -1, y.shape[4])[:, :, :width]
+
+
+def by_w_by_rows(x: jax.Array, y: jax.Array, how: Convolution, by_w: Product) -> jax.Array:
+    """Return its transpose in the kernel, `[3, 3, c, f]`.
+
+    Args:
+        x: images, `[n, h, w, c]`.
+        y: of the shape of the outputs.
+        how: the convolution's settings.
+        by_w: the transpose of a convolution with a kernel of one column.
+    """
+    sums, alone = _sums(x, how)
+    y = jnp.pad(y, ((0, 0), (0, 0), (0, y.shape[2] % 2), (0, 0)))
+    even, odd = y[:, :, 0::2], y[:, :, 1::2]
+    outputs = (even, even + odd, even - odd, -odd)
+    p0, p1, p2, p3 = (by_w(d, m, alone)[:, 0] for d, m in zip(sums, outputs, strict=True))
+    middle = (p1 + p2) / 2
+    return jnp.stack([p0 + middle, (p1 - p2) / 2, middle + p3], axis=1)
+
+
+def _sums(x: jax.Array, how: Convolution) -> tuple[tuple[jax.Array, ...], Convolution]:
+    """The four sums of columns under each pair of outputs, and how each is convolved."""
+    width = how.windows.output[1]
     pairs = -(-width // 2)
     top, (left, right) = how.padding[0], how.padding[1]
     x = padded(x, ((0, 0), (left, right + 2 * pairs - width)))
@@ -50,17 +81,5 @@ def by_rows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         return lax.slice(x, (0, 0, i, 0), end, (1, 1, 2, 1))
 
     d0, d1, d2, d3 = map(column, range(4))
-    g0, g1, g2 = w[:, 0], w[:, 1], w[:, 2]
-    outer = (g0 + g2) / 2
     alone = how._replace(image=(how.image[0], pairs), kernel=(3, 1), padding=(top, (0, 0)))
-    m0, m1, m2, m3 = (
-        native(d, g[:, None], alone)
-        for d, g in (
-            (d0 - d2, g0),
-            (d1 + d2, outer + g1 / 2),
-            (d2 - d1, outer - g1 / 2),
-            (d1 - d3, g2),
-        )
-    )
-    y = jnp.stack([m0 + m1 + m2, m1 - m2 - m3], axis=3)
-    return y.reshape(*y.shape[:2], 2 * pairs, y.shape[4])[:, :, :width]
+    return (d0 - d2, d1 + d2, d2 - d1, d1 - d3), alone

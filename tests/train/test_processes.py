@@ -1,0 +1,92 @@
+"""Two processes train as one; what is said when they do not meet, or are not set up alike."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from dl_jax.train import processes
+from dl_jax.train.processes import check_alike, digest, join
+from tests.conftest import FLAGS
+
+HERE = Path(__file__).parent
+
+
+def test_two_processes_train_as_one():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": " ".join(FLAGS)}
+    environment["PYTHONPATH"] = str(HERE.parent.parent)
+    both = [
+        subprocess.Popen(
+            [sys.executable, str(HERE / "one_of_two.py"), address, str(i)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    zero, one = (json.loads(out.splitlines()[-1]) for out, _ in said)  # gloo speaks before
+    assert zero == one  # bit by bit, and the refusals too
+    assert zero["devices"] == 2
+    assert "batch_size is 16 in process 0 and 18 in process 1" in zero["said"][0]
+    assert "training data is " in zero["said"][1]
+    # Two epochs of three steps, each a mean of at most 16 gradients, summed in another order.
+    bound = 6 * 16 * float(np.finfo(np.float32).eps)
+    assert zero["largest difference"] < bound
+    np.testing.assert_allclose(zero["history"], zero["alone"], rtol=bound, atol=bound)
+
+
+def test_a_coordinator_that_does_not_answer(monkeypatch):
+    def nobody(*_, **settings):
+        assert settings["initialization_timeout"] == 7
+        assert settings["heartbeat_timeout_seconds"] == processes.HEARTBEAT
+        raise jax.errors.JaxRuntimeError("DEADLINE_EXCEEDED: deadline exceeded\nmore")
+
+    monkeypatch.setattr(jax.distributed, "initialize", nobody)
+    with pytest.raises(
+        ConnectionError, match=r"coordinator far:1234: no answer for 0 s; start .* within 7 s"
+    ):
+        join("far:1234", 2, 1, wait=7)
+    with pytest.raises(ConnectionError, match="far:1234: process 0 was there, but not all"):
+        join("far:1234", 2, 0, wait=7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "found none of Slurm, Open MPI, Kubernetes and Cloud TPU"),
+        (("far", 2, 0), "coordinator: expected HOST:PORT, got far"),
+        (("far:1234", 0, 0), "num_processes: expected at least 1, got 0"),
+        (("far:1234", 2, 2), "process_id: expected from 0 to 1, got 2"),
+    ],
+)
+def test_processes_that_cannot_be_found(arguments, message, monkeypatch):
+    def unknown(*_, **__):  # JAX's own refusal; within this process it can only be asked once
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", unknown)
+    with pytest.raises(ValueError, match=message):
+        join(*arguments)
+
+
+def test_one_process_is_alike():
+    check_alike({"batch_size": "16"})
+
+
+def test_a_digest_is_of_values_shapes_and_types():
+    a = np.zeros((2, 3), np.float32)
+    key = jax.random.key(0)
+    different = [a, a.reshape(3, 2), a.astype(np.int32), a + 1, (a, a), key, jax.random.key(1)]
+    assert len({digest(tree) for tree in different}) == len(different)
+    assert digest((a, key)) == digest((a.copy(), jax.random.key(0)))

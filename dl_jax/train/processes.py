@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-import time
+import os
+import sys
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +28,8 @@ def join(
     """Meet the other processes; before anything else is asked of JAX.
 
     Without arguments JAX finds them out from what started the processes: Slurm, Open MPI,
-    Kubernetes, Cloud TPU.
+    Kubernetes, Cloud TPU. If they have not all met in time, the process is told so and ends with
+    exit code 2: JAX can only be aborted while it waits.
 
     Args:
         coordinator: `HOST:PORT` of process 0, which listens there.
@@ -36,16 +39,19 @@ def join(
 
     Raises:
         ValueError: if the arguments are incomplete and no cluster completes them.
-        ConnectionError: if they have not all met in time.
+        ConnectionError: if process 0 cannot listen.
     """
     _check_address(coordinator, num_processes, process_id)
-    started = time.monotonic()
+    where = f"coordinator {coordinator or 'at the address that the cluster gives'}"
+    late = threading.Timer(wait, _give_up, (where, process_id, wait))
+    late.daemon = True
+    late.start()
     try:
         jax.distributed.initialize(
             coordinator,
             num_processes,
             process_id,
-            initialization_timeout=wait,
+            initialization_timeout=wait + 60,  # behind ours: what JAX does then is to abort
             heartbeat_timeout_seconds=HEARTBEAT,
         )
     except ValueError as error:
@@ -55,14 +61,22 @@ def join(
             f"({error})"
         ) from error
     except jax.errors.JaxRuntimeError as error:
-        seconds = time.monotonic() - started
-        where = coordinator or "the address that the cluster gives"
-        who = "process 0 was there, but not all of the others" if process_id == 0 else "no answer"
         raise ConnectionError(
-            f"coordinator {where}: {who} for {seconds:.0f} s; start all processes within {wait} s, "
-            f"where that address leads to process 0 and its port is open "
-            f"({str(error).splitlines()[0]})"
+            f"{where}: expected a port that is free, got {str(error).splitlines()[0]}"
         ) from error
+    finally:
+        late.cancel()
+
+
+def _give_up(where: str, process_id: int | None, wait: int) -> None:
+    who = "not all processes have come" if process_id == 0 else "no answer, or not all have come"
+    print(
+        f"error: {where}: {who} within {wait} s; start all processes within that time, where this "
+        "address leads to process 0 and its port is open",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(2)
 
 
 def _check_address(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,22 +19,28 @@ from tests.conftest import FLAGS
 HERE = Path(__file__).parent
 
 
-def test_two_processes_train_as_one():
+def address() -> str:
+    """A port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": " ".join(FLAGS)}
     environment["PYTHONPATH"] = str(HERE.parent.parent)
-    both = [
-        subprocess.Popen(
-            [sys.executable, str(HERE / "one_of_two.py"), address, str(i)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(2)
-    ]
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_train_as_one():
+    where = address()
+    both = [start(str(HERE / "one_of_two.py"), where, str(i)) for i in range(2)]
     said = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     zero, one = (json.loads(out.splitlines()[-1]) for out, _ in said)  # gloo speaks before
@@ -47,19 +54,27 @@ def test_two_processes_train_as_one():
     np.testing.assert_allclose(zero["history"], zero["alone"], rtol=bound, atol=bound)
 
 
-def test_a_coordinator_that_does_not_answer(monkeypatch):
-    def nobody(*_, **settings):
-        assert settings["initialization_timeout"] == 7
-        assert settings["heartbeat_timeout_seconds"] == processes.HEARTBEAT
-        raise jax.errors.JaxRuntimeError("DEADLINE_EXCEEDED: deadline exceeded\nmore")
+@pytest.mark.parametrize(
+    ("process", "who"), [(1, "no answer, or not all have come"), (0, "not all processes have come")]
+)
+def test_processes_that_do_not_meet(process, who):
+    code = f"from dl_jax.train.processes import join; join({address()!r}, 2, {process}, wait=1)"
+    done = start("-c", code)
+    _, said = done.communicate()
+    assert done.returncode == 2
+    assert re.fullmatch(
+        rf"error: coordinator 127.0.0.1:\d+: {who} within 1 s; start all .*\n", said
+    )
 
-    monkeypatch.setattr(jax.distributed, "initialize", nobody)
-    with pytest.raises(
-        ConnectionError, match=r"coordinator far:1234: no answer for 0 s; start .* within 7 s"
-    ):
-        join("far:1234", 2, 1, wait=7)
-    with pytest.raises(ConnectionError, match="far:1234: process 0 was there, but not all"):
-        join("far:1234", 2, 0, wait=7)
+
+def test_a_port_that_is_taken(monkeypatch):
+    def taken(*_, **settings):
+        assert settings["heartbeat_timeout_seconds"] == processes.HEARTBEAT
+        raise jax.errors.JaxRuntimeError("UNKNOWN: Failed to start RPC server\nmore")
+
+    monkeypatch.setattr(jax.distributed, "initialize", taken)
+    with pytest.raises(ConnectionError, match=r"far:1234: expected a port that is free.*server$"):
+        join("far:1234", 2, 0)
 
 
 @pytest.mark.parametrize(

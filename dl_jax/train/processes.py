@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 import sys
 import threading
 
@@ -43,6 +44,8 @@ def join(
     """
     _check_address(coordinator, num_processes, process_id)
     where = f"coordinator {coordinator or 'at the address that the cluster gives'}"
+    if coordinator is not None and process_id == 0:
+        _check_port(where, int(coordinator.rpartition(":")[2]))
     late = threading.Timer(wait, _give_up, (where, process_id, wait))
     late.daemon = True
     late.start()
@@ -60,12 +63,18 @@ def join(
             "which processes belong together; give coordinator, num_processes and process_id "
             f"({error})"
         ) from error
-    except jax.errors.JaxRuntimeError as error:
-        raise ConnectionError(
-            f"{where}: expected a port that is free, got {str(error).splitlines()[0]}"
-        ) from error
     finally:
         late.cancel()
+
+
+def _check_port(where: str, port: int) -> None:
+    """Raise a ConnectionError unless the port is free; JAX's service crashes where it is not."""
+    try:
+        socket.create_server(("", port)).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"{where}: process 0 cannot listen there ({error}); give another port"
+        ) from error
 
 
 def _give_up(where: str, process_id: int | None, wait: int) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
-from dl_jax.train.mesh import in_place, over_devices
+from dl_jax.train.mesh import among, in_place, over_devices
 from dl_jax.train.state import Examples, TrainState
 from dl_jax.train.step import Metrics, evaluate, train_step
 
@@ -66,7 +66,8 @@ def train_batches(
         state, totals = carry
         index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
         batch = over_devices(jax.tree.map(lambda a: a[index], examples), mesh)
-        state, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
+        with among(mesh):
+            state, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
         totals = {k: totals[k] + batch_size * metrics[k] for k in totals}
         return in_place((state, totals), mesh)
 

@@ -8,6 +8,7 @@ is the mean over all of it, and XLA adds the sum over the devices where one is n
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import jax
@@ -79,6 +80,11 @@ def over_devices(batch: Tree, mesh: Mesh | None) -> Tree:
         return lax.with_sharding_constraint(a, NamedSharding(mesh, spec))
 
     return jax.tree.map(cut, batch)
+
+
+def among(mesh: Mesh | None) -> AbstractContextManager[object]:
+    """Within a program, tell the operations of `ops` which mesh the examples are cut over."""
+    return nullcontext() if mesh is None else jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
 
 
 def in_place(state: Tree, mesh: Mesh | None) -> Tree:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key, Shaped
 
 from dl_jax.backprop import Network, value_and_grad
 from dl_jax.losses import Objective
-from dl_jax.train.mesh import over_devices
+from dl_jax.train.mesh import among, over_devices
 from dl_jax.train.state import Examples, TrainState, as_model_inputs
 
 Metrics = dict[str, Float[Array, ""]]
@@ -100,7 +100,8 @@ def predict(
     def logits(inputs: jax.Array) -> jax.Array:
         variables = {"params": state.params, **state.model_state}
         inputs = over_devices(inputs, mesh)
-        output = model.apply(variables, as_model_inputs(inputs), train=False)
+        with among(mesh):
+            output = model.apply(variables, as_model_inputs(inputs), train=False)
         assert isinstance(output, jax.Array)
         return output
 

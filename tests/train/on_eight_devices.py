@@ -1,5 +1,8 @@
 """What `test_mesh.py` runs in a process that has eight devices, all of them a CPU's threads."""
 
+import math
+import re
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -19,8 +22,11 @@ from dl_jax.train import (
     device_mesh,
     evaluate,
     fit,
+    init_state,
     make_train,
     mesh,
+    train_batches,
+    zero_totals,
 )
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
@@ -121,6 +127,29 @@ def test_each_device_computes_its_part_of_a_batch():
         key=jax.random.key(0),
     )  # fmt: skip
     assert seen == {32: (4, 3), 13: (13, 3)}  # the short batch is computed by all
+
+
+@pytest.mark.parametrize("case", ["mlp", "cnn with dropout", "bag of words"])
+def test_a_step_sends_its_gradients_once_and_nothing_else(case):
+    model, objective, examples = CASES[case]
+    plan, key = device_mesh(), jax.random.key(0)
+    state = init_state(model, OPTIMIZER, key, examples.inputs)
+    totals = zero_totals(model, objective, state, examples)
+    state, totals, key, order, examples = mesh.put(
+        (state, totals, key, np.arange(SIZE), examples), plan
+    )
+    step = train_batches.lower(
+        model, objective, OPTIMIZER, state, totals, examples, order, key, 0, 1,
+        batch_size=BATCH, mesh=plan,
+    )  # fmt: skip
+    sent = re.findall(
+        r"= (\S.*?) (all-\w+|collective-\w+|reduce-scatter)\(", step.compile().as_text()
+    )
+    assert {kind for _, kind in sent} == {"all-reduce"}
+    shapes = re.findall(r"f32\[([\d,]*)\]", " ".join(what for what, _ in sent))
+    sizes = [math.prod(map(int, filter(None, shape.split(",")))) for shape in shapes]
+    # The gradients, and the sums of the loss and of the accuracy.
+    assert sum(sizes) == sum(a.size for a in jax.tree.leaves(state.params)) + 2
 
 
 def test_a_kernel_may_be_cut_over_the_model_axis(monkeypatch):

@@ -84,8 +84,8 @@ def conv_relu_max_pool(
     if not alike or few or is_sharded(inputs, kernel, bias):
         return one_by_one(inputs, kernel, bias)
     # Rematerialised, so that an accelerator does not store what the CPU's gradient wants.
-    by_tiles = partial(by_device, jax.checkpoint(by_tiles, prevent_cse=False))
-    return lax.platform_dependent(inputs, kernel, bias, cpu=by_tiles, default=one_by_one)
+    on_cpu = partial(by_device, jax.checkpoint(by_tiles, prevent_cse=False))
+    return lax.platform_dependent(inputs, kernel, bias, cpu=on_cpu, default=one_by_one)
 
 
 @jax.custom_jvp

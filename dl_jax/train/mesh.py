@@ -110,11 +110,11 @@ def sharding_of(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
 
 
 def put(tree: Tree, mesh: Mesh | None, *, whole: bool = False) -> Tree:
-    """Return a copy on the mesh's devices; of several processes each must have the same arrays.
+    """Return the tree on the mesh's devices; of several processes each must have the same arrays.
 
     Args:
         tree: arrays and random keys.
-        mesh: None for the default device, and for no copy of what is there.
+        mesh: None for the default device.
         whole: whether every device gets everything, whatever `sharding_of` says: a data set.
     """
     if mesh is None:
@@ -127,9 +127,9 @@ def put(tree: Tree, mesh: Mesh | None, *, whole: bool = False) -> Tree:
             )
         where = NamedSharding(mesh, P()) if whole else sharding_of(a.shape, mesh)
         if isinstance(a, jax.Array) and a.sharding == where:
-            return jnp.copy(a)
+            return a
         # Not device_put: of several processes it would send all to all, to compare them.
-        values = np.array(a)
+        values = np.array(a)  # its own memory: a program that is given the array may take it
         return jax.make_array_from_callback(a.shape, where, lambda index: values[index])
 
     return jax.tree.map(one, tree)

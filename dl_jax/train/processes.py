@@ -46,6 +46,8 @@ def join(
     where = f"coordinator {coordinator or 'at the address that the cluster gives'}"
     if coordinator is not None and process_id == 0:
         _check_port(where, int(coordinator.rpartition(":")[2]))
+    # It would catch SIGTERM, by which clusters end a process, and let the process run on.
+    jax.config.update("jax_enable_preemption_service", False)
     late = threading.Timer(wait, _give_up, (where, process_id, wait))
     late.daemon = True
     late.start()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -64,6 +65,16 @@ def test_processes_that_do_not_meet(process, who):
     assert re.fullmatch(
         rf"error: coordinator 127.0.0.1:\d+: {who} within 1 s; start all .*\n", said
     )
+
+
+def test_sigterm_still_ends_a_process():
+    code = (
+        f"from dl_jax.train.processes import join; join({address()!r}, 1, 0); "
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('it runs on')"
+    )
+    done = start("-c", code)
+    out, _ = done.communicate()
+    assert (done.returncode, out) == (-signal.SIGTERM, "")
 
 
 def test_a_port_that_is_taken():

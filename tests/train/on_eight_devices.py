@@ -161,15 +161,14 @@ def test_a_kernel_may_be_cut_over_the_model_axis(monkeypatch):
     assert_same(cut.state, alone().state)
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
-def test_a_checkpoint_goes_on_on_another_number_of_devices(after):
+def test_a_checkpoint_goes_on_on_another_number_of_devices():
     kept = []
     whole = run(
         checkpoint=lambda c: kept.append(jax.device_get((c.state, c.totals))), checkpoint_every=1
     )
-    state, totals = kept[after - 1]
-    start = Checkpoint(state, totals, whole.history[: after // 3])
-    for devices in (1, 2, 8):
+    for after, devices in ((1, 2), (2, 1), (3, 8)):  # the third one ends an epoch
+        state, totals = kept[after - 1]
+        start = Checkpoint(state, totals, whole.history[: after // 3])
         again = run(start=start, mesh=device_mesh(jax.devices()[:devices]))
         assert_same(again.state, whole.state)
         assert_same(figures(again), figures(whole))

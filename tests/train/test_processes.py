@@ -41,7 +41,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 def test_two_processes_train_as_one():
     where = address()
     both = [start(str(HERE / "one_of_two.py"), where, str(i)) for i in range(2)]
-    said = [process.communicate() for process in both]
+    said = [process.communicate(timeout=240) for process in both]  # if they wait for each other
     assert [process.returncode for process in both] == [0, 0], said
     zero, one = (json.loads(out.splitlines()[-1]) for out, _ in said)  # gloo speaks before
     assert zero == one  # bit by bit, and the refusals too

@@ -78,7 +78,8 @@ def fit(
     """Train; the same key gives the run that `make_train` gives, to rounding.
 
     It takes every device, and of several processes each must call it alike: the batches are
-    shared among the devices, and the run is that of one device, to rounding.
+    shared among the devices, and the run is that of one device, to rounding. Callbacks are called
+    in every process; the state lies on all devices, whole unless the mesh has a `model` axis.
 
     Weights that are already there, of another task or of a file, are a `start` whose `step` is 0:
     `Checkpoint(TrainState(jnp.zeros((), jnp.int32), params, model_state, optimizer.init(params)))`.

@@ -36,6 +36,15 @@ class Options(Output):
 class Training(Options):
     """The options of what trains with `training.train`; none changes what is to be learned."""
 
+    distributed: bool = dataclass_field(default=False, kw_only=True)
+    """One of the processes that Slurm, Open MPI, Kubernetes or a Cloud TPU has started."""
+    coordinator: str | None = dataclass_field(default=None, kw_only=True)
+    """HOST:PORT of process 0, of processes that something else has started."""
+    num_processes: int | None = dataclass_field(default=None, kw_only=True)
+    """How many of them there are."""
+    process_id: int | None = dataclass_field(default=None, kw_only=True)
+    """Which of them this one is, from 0."""
+
 
 def command(experiment: str, config: Output) -> str:
     """Return the command line that repeats a run: the options that differ from their defaults."""
@@ -44,6 +53,7 @@ def command(experiment: str, config: Output) -> str:
         value = getattr(config, field.name)
         if value != field.default and field.name != "out":
             parts = map(str, value) if isinstance(value, tuple) else [str(value)]
+            parts = [] if value is True else parts
             words += [f"--{field.name.replace('_', '-')}", *parts]
     return " ".join(words)
 
@@ -73,16 +83,26 @@ Config = TypeVar("Config", bound=Output)
 def main(experiment: str, config: type[Config], run: Callable[[Config], object]) -> None:
     """Parse the command line into a configuration and run the experiment.
 
-    Bad input ends with one message and exit code 2, Ctrl-C with 130.
+    Bad input ends with one message and exit code 2, Ctrl-C with 130; of many processes those that
+    lost another one end with 1.
     """
     import tyro
 
+    from experiments.processes import ProcessLostError, joined, leave
+
     try:
-        run(tyro.cli(config, prog=f"python -m experiments.{experiment}"))
-    except (DataNotFound, DataCorrupted, report.RunFolderError, ValueError) as error:
+        given = tyro.cli(config, prog=f"python -m experiments.{experiment}")
+        with joined(experiment, given) as mine:
+            run(mine)
+    except (
+        DataNotFound, DataCorrupted, report.RunFolderError, ConnectionError, ValueError
+    ) as error:  # fmt: skip
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        leave(2)
+    except ProcessLostError as error:
+        print(f"error: {error}", file=sys.stderr)
+        leave(1)
     except KeyboardInterrupt as stop:
         kept = ": what was finished by then is kept" if stop.__cause__ else ""
         print(f"interrupted{kept}", file=sys.stderr)
-        sys.exit(130)
+        leave(130)

@@ -11,7 +11,16 @@ from flax import linen as nn
 from dl_jax import backprop, data, report
 from dl_jax.losses import BINARY, Objective
 from dl_jax.models import save_weights
-from dl_jax.train import Checkpoint, Examples, Fit, TrainState, as_model_inputs, fit, predict
+from dl_jax.train import (
+    Checkpoint,
+    Examples,
+    Fit,
+    TrainState,
+    as_model_inputs,
+    fit,
+    on_one_device,
+    predict,
+)
 from experiments.options import Gradients
 from experiments.record import Record
 
@@ -45,7 +54,10 @@ def train(
     keep_history: bool = True,
     start: Checkpoint | None = None,
 ) -> Fit:
-    """Train with `fit`, and add the history and the times to the record."""
+    """Train with `fit`, and add the history and the times to the record.
+
+    Many devices train, but what follows, tests and pictures, is done on one.
+    """
     done = fit(
         task.model,
         task.objective,
@@ -63,7 +75,7 @@ def train(
     if keep_history:
         epochs = [row["seconds"] for row in done.history]
         record.add_time("epoch", float(np.median(epochs)))
-    return done
+    return done._replace(state=on_one_device(done.state))
 
 
 def logits_of(

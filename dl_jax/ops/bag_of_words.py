@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Integer
 
 from dl_jax.ops.bilinear import Products, bilinear
-from dl_jax.ops.sharding import is_sharded, varying_alike
+from dl_jax.ops.sharding import by_device, is_sharded, varying_alike
 
 _LENGTH = 32  # ids a row: a text fills a few rows, and half of its last one stays empty
 _ROWS = 512  # rows at a time
@@ -33,7 +33,7 @@ def bag_of_words(
     """
     if is_sharded(ids, kernel) or not ids.size:
         return _forward(kernel, ids, kernel.shape[0])
-    return _bags.forward(kernel, ids, kernel.shape[0])
+    return by_device(lambda ids, kernel: _bags.forward(kernel, ids, len(kernel)), ids, kernel)
 
 
 def add_to_words(

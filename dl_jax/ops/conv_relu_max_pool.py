@@ -1,5 +1,7 @@
 """Convolution, ReLU and max pooling as one operation."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -10,7 +12,7 @@ from dl_jax.ops.conv_tiles import conv_tiles, is_place, relu_max, tiles_of
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.once import once
 from dl_jax.ops.pooling import max_pool
-from dl_jax.ops.sharding import is_sharded
+from dl_jax.ops.sharding import by_device, is_sharded
 
 _FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
 
@@ -82,8 +84,8 @@ def conv_relu_max_pool(
     if not alike or few or is_sharded(inputs, kernel, bias):
         return one_by_one(inputs, kernel, bias)
     # Rematerialised, so that an accelerator does not store what the CPU's gradient wants.
-    by_tiles = jax.checkpoint(by_tiles, prevent_cse=False)
-    return lax.platform_dependent(inputs, kernel, bias, cpu=by_tiles, default=one_by_one)
+    on_cpu = partial(by_device, jax.checkpoint(by_tiles, prevent_cse=False))
+    return lax.platform_dependent(inputs, kernel, bias, cpu=on_cpu, default=one_by_one)
 
 
 @jax.custom_jvp

@@ -12,7 +12,7 @@ from jaxtyping import Array, Num
 from dl_jax.ops.bilinear import bilinear
 from dl_jax.ops.convolution_native import NATIVE, Convolution
 from dl_jax.ops.grouped_convolution import GROUPED
-from dl_jax.ops.sharding import is_sharded
+from dl_jax.ops.sharding import by_device, is_sharded
 
 _DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 _convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0)
@@ -113,7 +113,7 @@ def conv_general_dilated(
         # The default that holds here; it may be another one where the program is compiled.
         precision=jax.config.jax_default_matmul_precision if precision is None else precision,  # pyright: ignore[reportAttributeAccessIssue]
     )
-    y = _convolution.forward(x, w, how)
+    y = by_device(lambda x, w: _convolution.forward(x, w, how), x, w)
     # An axis of the output is found in NHWC, where the layout has it in N, C, H, W.
     return y.transpose(np.argsort([layout.out_spec[i] for i in (0, 2, 3, 1)]))
 

@@ -1,13 +1,46 @@
 """What an operation has to know of arrays that lie on many devices."""
 
+from collections.abc import Callable
+
 import jax
 from jax import lax
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
 
 def is_sharded(*arrays: Array) -> bool:
     """Whether a mesh with explicit axes lays one of the arrays out; lax knows how to go on."""
     return any(axis is not None for a in arrays for axis in jax.typeof(a).sharding.spec)
+
+
+def by_device(
+    function: Callable[..., jax.Array], examples: jax.Array, *whole: jax.Array
+) -> jax.Array:
+    """Return `function(examples, *whole)`, computed by each device for its part of the examples.
+
+    Where a mesh with an axis `data` of the type `Auto` is in use, as `train` has it, and the
+    examples divide over it; else it is the call alone. XLA would find as much for itself, unless
+    the function reorders the examples with other axes: it then computes everything everywhere.
+
+    Args:
+        function: of which each example's output, `[n, ...]` together, depends on that example.
+        examples: `[n, ...]`.
+        *whole: what each device has all of, as a kernel.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    types = dict(zip(mesh.axis_names, mesh.axis_types, strict=True))
+    if types.get("data") != AxisType.Auto or len(examples) % mesh.shape["data"]:
+        return function(examples, *whole)
+
+    def part(*arrays: jax.Array) -> jax.Array:
+        # At once: a bias's gradient is then summed over the devices as the bias is, and not as
+        # what it was added to.
+        return function(*varying_alike(*arrays))
+
+    specs = (P("data"), *[P()] * len(whole))
+    mapped = jax.shard_map(part, in_specs=specs, out_specs=P("data"), axis_names={"data"})
+    return mapped(examples, *whole)
 
 
 def varying_alike(*arrays: jax.Array) -> list[jax.Array]:

@@ -2,6 +2,7 @@
 
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.fit import Checkpoint, Fit, fit
+from dl_jax.train.mesh import default_mesh, device_mesh, on_one_device
 from dl_jax.train.state import Examples, TrainState, as_model_inputs, init_state, streams
 from dl_jax.train.step import evaluate, predict, train_step
 from dl_jax.train.whole_run import Data, Schedule, make_train
@@ -14,11 +15,14 @@ __all__ = [
     "Schedule",
     "TrainState",
     "as_model_inputs",
+    "default_mesh",
+    "device_mesh",
     "epoch_order",
     "evaluate",
     "fit",
     "init_state",
     "make_train",
+    "on_one_device",
     "predict",
     "streams",
     "train_batches",

@@ -7,17 +7,19 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Int, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
+from dl_jax.train.mesh import among, in_place, over_devices
 from dl_jax.train.state import Examples, TrainState
 from dl_jax.train.step import Metrics, evaluate, train_step
 
 
 @partial(
     jax.jit,
-    static_argnames=("model", "objective", "optimizer", "batch_size", "by_hand"),
+    static_argnames=("model", "objective", "optimizer", "batch_size", "by_hand", "mesh"),
     donate_argnames=("state", "totals"),
 )
 def train_batches(
@@ -34,6 +36,7 @@ def train_batches(
     *,
     batch_size: int,
     by_hand: Network | None = None,
+    mesh: Mesh | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Make `count` steps on consecutive batches of the order, as one program.
 
@@ -53,6 +56,7 @@ def train_batches(
         count: number of steps.
         batch_size: examples a step.
         by_hand: as in `train_step`.
+        mesh: on whose devices the arguments lie; each batch is cut over its `data` axis.
 
     Returns:
         The state after the steps, and the totals with these examples added.
@@ -61,11 +65,13 @@ def train_batches(
     def body(i, carry):
         state, totals = carry
         index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
-        batch = jax.tree.map(lambda a: a[index], examples)
-        state, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
-        return state, {k: totals[k] + batch_size * metrics[k] for k in totals}
+        batch = over_devices(jax.tree.map(lambda a: a[index], examples), mesh)
+        with among(mesh):
+            state, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
+        totals = {k: totals[k] + batch_size * metrics[k] for k in totals}
+        return in_place((state, totals), mesh)
 
-    return lax.fori_loop(0, count, body, (state, totals))
+    return in_place(lax.fori_loop(0, count, body, (state, totals)), mesh)
 
 
 @partial(jax.jit, static_argnames="size")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
+from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from dl_jax.backprop import Network
@@ -16,6 +17,8 @@ from dl_jax.losses import Objective
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.mesh import check_batch, default_mesh, put
+from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
 from dl_jax.train.step import Metrics, evaluate
@@ -70,8 +73,13 @@ def fit(
     start: Checkpoint | None = None,
     checkpoint: Callable[[Checkpoint], None] | None = None,
     checkpoint_every: int | None = None,
+    mesh: Mesh | None = None,
 ) -> Fit:
     """Train; the same key gives the run that `make_train` gives, to rounding.
+
+    It takes every device, and of several processes each must call it alike: the batches are
+    shared among the devices, and the run is that of one device, to rounding. Callbacks are called
+    in every process; the state lies on all devices, whole unless the mesh has a `model` axis.
 
     Weights that are already there, of another task or of a file, are a `start` whose `step` is 0:
     `Checkpoint(TrainState(jnp.zeros((), jnp.int32), params, model_state, optimizer.init(params)))`.
@@ -96,21 +104,36 @@ def fit(
             be kept has to be copied or written before this returns. What it raises ends the run.
         checkpoint_every: steps between two of its calls within an epoch, at most; unless given, a
             twentieth of the epoch.
+        mesh: the devices, by `device_mesh`; unless given all of them, or `jax.default_device`.
 
     Raises:
-        ValueError: if data, model and settings do not fit each other.
+        ValueError: if data, model and settings do not fit each other, a batch does not divide
+            over the devices, or processes were called with different data or settings.
     """
     train = Examples(*train)
     validation = validation and Examples(*validation)
     size = len(train.inputs)
     check_examples(model, objective, train, "training data")
     check_schedule(num_epochs, batch_size, size)
+    mesh = default_mesh() if mesh is None else mesh
+    check_batch(batch_size, mesh)
     if by_hand is not None:
         check_by_hand(model, objective, by_hand, train)
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train)
     one = train.inputs[:1]  # of an array of the host: a slice on the device is a program
-    train, validation = jax.device_put((train, validation))
+    if jax.process_count() > 1:
+        check_alike(
+            {
+                "num_epochs": str(num_epochs),
+                "batch_size": str(batch_size),
+                "training data": digest(train),
+                "validation data": digest(validation),
+                "key": digest(key),
+                "start": digest(start and start[:2]),
+            }
+        )
+    train, validation = put((train, validation), mesh, whole=True)
 
     started = time.perf_counter()
     if start is None:
@@ -122,10 +145,13 @@ def fit(
         state = jax.tree.map(jnp.copy, start.state)  # the program takes its argument's memory
         _, order_key, noise = streams(key)
     zeros = zero_totals(model, objective, state, train)
+    if mesh is not None:
+        state, zeros, order_key, noise = put((state, zeros, order_key, noise), mesh)
+        start = start._replace(totals=put(start.totals, mesh))
     whole, rest = divmod(size, batch_size)
     first_epoch, done = divmod(int(state.step), whole + bool(rest))
-    run = partial(train_batches, model, objective, optimizer, by_hand=by_hand)
-    judge = partial(evaluate, model, objective)
+    run = partial(train_batches, model, objective, optimizer, by_hand=by_hand, mesh=mesh)
+    judge = partial(evaluate, model, objective, mesh=mesh)
 
     order = epoch_order(order_key, 0, size)
     totals = jax.tree.map(jnp.copy, zeros)

@@ -8,10 +8,12 @@ import numpy as np
 import optax
 from flax import linen as nn
 from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Key, Shaped
 
 from dl_jax.backprop import Network, value_and_grad
 from dl_jax.losses import Objective
+from dl_jax.train.mesh import among, over_devices
 from dl_jax.train.state import Examples, TrainState, as_model_inputs
 
 Metrics = dict[str, Float[Array, ""]]
@@ -70,12 +72,13 @@ def train_step(
     return TrainState(state.step + 1, params, dict(model_state), opt_state), metrics
 
 
-@partial(jax.jit, static_argnames=("model", "batch_size"))
+@partial(jax.jit, static_argnames=("model", "batch_size", "mesh"))
 def predict(
     model: nn.Module,
     state: TrainState,
     inputs: Shaped[Array | np.ndarray, "n ..."],
     batch_size: int = 256,
+    mesh: Mesh | None = None,
 ) -> Float[Array, "n k"]:
     """Return the logits of each example, computed a batch at a time; composes under jit and vmap.
 
@@ -84,6 +87,7 @@ def predict(
         state: of which the parameters and the model's state are used.
         inputs: `[n, ...]`.
         batch_size: how many examples at a time; affects memory and speed alone.
+        mesh: on whose devices the arguments lie; each batch is cut over its `data` axis.
 
     Raises:
         ValueError: if the batch size is not positive.
@@ -95,7 +99,9 @@ def predict(
 
     def logits(inputs: jax.Array) -> jax.Array:
         variables = {"params": state.params, **state.model_state}
-        output = model.apply(variables, as_model_inputs(inputs), train=False)
+        inputs = over_devices(inputs, mesh)
+        with among(mesh):
+            output = model.apply(variables, as_model_inputs(inputs), train=False)
         assert isinstance(output, jax.Array)
         return output
 
@@ -111,12 +117,20 @@ def predict(
     return jnp.concatenate([first, batches[-1, len(first) - size :]])
 
 
-@partial(jax.jit, static_argnames=("model", "objective"))
+@partial(jax.jit, static_argnames=("model", "objective", "mesh"))
 def evaluate(
-    model: nn.Module, objective: Objective, state: TrainState, examples: Examples
+    model: nn.Module,
+    objective: Objective,
+    state: TrainState,
+    examples: Examples,
+    mesh: Mesh | None = None,
 ) -> Metrics:
-    """Return `loss` and the objective's metrics, means over all examples, without dropout."""
-    logits, targets = predict(model, state, examples.inputs), jnp.asarray(examples.targets)
+    """Return `loss` and the objective's metrics, means over all examples, without dropout.
+
+    `mesh` is that of `predict`.
+    """
+    logits = predict(model, state, examples.inputs, mesh=mesh)
+    targets = jnp.asarray(examples.targets)
     return _means({"loss": objective.loss(logits, targets), **objective.metrics(logits, targets)})
 
 

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.mesh import check_batch, default_mesh, put
 from dl_jax.train.state import Examples, TrainState, init_state, streams
 from dl_jax.train.step import evaluate
 
@@ -53,6 +55,7 @@ def make_train(
     data: Data,
     config: Schedule,
     by_hand: Network | None = None,
+    mesh: Mesh | None = None,
 ) -> Callable[[Key[Array, ""]], tuple[TrainState, History]]:
     """Return `train(key) -> (state, history)`: the run, pure, so that transforms apply.
 
@@ -66,31 +69,37 @@ def make_train(
         data: for training and, if any, validation.
         config: epochs and batch size.
         by_hand: as in `train_step`.
+        mesh: the devices, as in `fit`.
 
     Returns:
         A function of a key. Its history has `loss`, the objective's metrics and, with validation
         data, `val_loss` and so on: one value an epoch.
 
     Raises:
-        ValueError: if data, model and config do not fit each other.
+        ValueError: if data, model and config do not fit each other, or a batch does not divide
+            over the devices.
     """
     train_data, validation = data
     check_examples(model, objective, train_data, "training data")
     check_schedule(*config, len(train_data.inputs))
+    mesh = default_mesh() if mesh is None else mesh
+    check_batch(config.batch_size, mesh)
     if by_hand is not None:
         check_by_hand(model, objective, by_hand, train_data)
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train_data)
-    return partial(_run, model, objective, optimizer, config, by_hand, jax.device_put(data))
+    data = put(data, mesh, whole=True)
+    return partial(_run, model, objective, optimizer, config, by_hand, mesh, data)
 
 
-@partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config", "by_hand"))
+@partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config", "by_hand", "mesh"))
 def _run(
     model: nn.Module,
     objective: Objective,
     optimizer: optax.GradientTransformation,
     config: Schedule,
     by_hand: Network | None,
+    mesh: Mesh | None,
     data: Data,
     key: Key[Array, ""],
 ) -> tuple[TrainState, History]:
@@ -104,7 +113,7 @@ def _run(
     def steps(carry, order, first, count, batch_size):
         return train_batches(
             model, objective, optimizer, *carry, examples, order, noise, first, count,
-            batch_size=batch_size, by_hand=by_hand,
+            batch_size=batch_size, by_hand=by_hand, mesh=mesh,
         )  # fmt: skip
 
     def epoch(state, number):
@@ -116,7 +125,7 @@ def _run(
         state, totals = carry
         row = {name: total / size for name, total in totals.items()}
         if validation is not None:
-            figures = evaluate(model, objective, state, validation)
+            figures = evaluate(model, objective, state, validation, mesh)
             row |= {f"val_{name}": figure for name, figure in figures.items()}
         return state, row
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments import any_flax_model, convolutions, speedrun, start_up
+from dl_jax.train import device_mesh
+from experiments import any_flax_model, convolutions, scaling, speedrun, start_up
 from experiments.compilation import kept_programs
 
 
@@ -135,3 +136,16 @@ def test_a_network_starts_cold_and_warm(figures, monkeypatch):
     found = figures(start_up, rounds=1)
     assert {f"{name}, cold", f"{name}, warm"} == set(found)
     assert min(figure["value"] for figure in found.values()) > 0
+
+
+def test_scaling_sets_steps_beside_its_model(figures, monkeypatch, capsys):
+    monkeypatch.setattr(scaling, "default_mesh", device_mesh)  # of the one device that there is
+    networks = {"fashion_mnist_mlp": scaling.NETWORKS["fashion_mnist_mlp"]}
+    monkeypatch.setattr(scaling, "NETWORKS", networks)
+    assert "b, MB/s" in figures(scaling, steps=1, repeats=1)
+    assert "by the model" in capsys.readouterr().out
+
+
+def test_scaling_needs_two_devices():
+    with pytest.raises(ValueError, match="expected at least 2 devices, got 1"):
+        scaling.run(scaling.Config())

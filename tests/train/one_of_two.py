@@ -1,0 +1,59 @@
+"""What `test_processes.py` starts twice: two processes that train as one, and say what came out."""
+
+import json
+import sys
+
+import jax
+import numpy as np
+import optax
+
+from dl_jax.losses import MULTICLASS
+from dl_jax.models import CNN
+from dl_jax.train import Examples, fit
+from dl_jax.train.processes import digest, join
+
+COORDINATOR, PROCESS = sys.argv[1], int(sys.argv[2])
+
+
+def examples(seed: int = 0) -> Examples:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(37, dtype=np.int32) % 3  # two batches of 16, and 5 that two cannot share
+    inputs = rng.integers(0, 100, (37, 10, 10, 1)) + 60 * labels[:, None, None, None]
+    return Examples(inputs.astype(np.uint8), labels)
+
+
+def run(examples, batch_size=16, **settings):
+    return fit(
+        CNN((4,), num_classes=3), MULTICLASS, optax.sgd(0.1), examples, num_epochs=2,
+        batch_size=batch_size, key=jax.random.key(0), validation=examples, **settings,
+    )  # fmt: skip
+
+
+def refused(**settings) -> str:
+    """What is said of two processes that do not train alike."""
+    try:
+        run(**settings)
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
+join(COORDINATOR, 2, PROCESS)
+said = [
+    refused(examples=examples(), batch_size=16 + 2 * PROCESS),
+    refused(examples=examples(seed=PROCESS)),
+]
+together = run(examples())
+with jax.default_device(jax.local_devices()[0]):
+    alone = run(examples())
+params = [np.abs(np.asarray(a) - b).max() for a, b in zip(
+    jax.tree.leaves(together.state), jax.tree.leaves(jax.device_get(alone.state)), strict=True
+)]  # fmt: skip
+print(json.dumps({
+    "devices": jax.device_count(),
+    "said": said,
+    "state": digest(together.state),
+    "history": [[row["loss"], row["val_loss"]] for row in together.history],
+    "alone": [[row["loss"], row["val_loss"]] for row in alone.history],
+    "largest difference": float(max(params)),
+}))  # fmt: skip

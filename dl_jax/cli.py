@@ -1,4 +1,4 @@
-"""The command line: `dl-jax data | summary | predict | gradcheck | bench | compare`."""
+"""`dl-jax data | summary | predict | export | runs | gradcheck | bench | compare`."""
 
 import argparse
 import os
@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument("--model", metavar="NAME", help="of a file that does not say it itself")
     predict.add_argument("--top", type=int, default=5, metavar="N", help="classes to show (5)")
     predict.set_defaults(run=_predict)
+
+    _add_export(commands)
+    _add_runs(commands)
 
     gradcheck = commands.add_parser(
         "gradcheck",
@@ -140,6 +143,48 @@ def _summary(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     from dl_jax.predict.command import run
+
+    return run(options)
+
+
+def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export = commands.add_parser(
+        "export",
+        help="write a trained network as a program that runs without this project",
+        description="Write the network of a finished run as a folder: a program of JAX for any "
+        "number of examples, its weights, what they mean, and an example that asks it.",
+        epilog="Exit code 0: written; 2: bad input, and nothing is.",
+    )
+    export.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
+    export.add_argument("--out", metavar="FOLDER", help="to make; RUN/export unless given")
+    export.add_argument(
+        "--platform", nargs="+", default=("cpu", "cuda", "tpu"), metavar="NAME",
+        help="on which it is to run: cpu, cuda, tpu, rocm; the first three unless given",
+    )  # fmt: skip
+    export.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from dl_jax.export.command import run
+
+    return run(options)
+
+
+def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    runs = commands.add_parser(
+        "runs",
+        help="list run folders with their figures, or compare two",
+        description="List the runs below a folder, runs/ unless given, the oldest first; or set "
+        "two runs side by side.",
+        epilog="Exit code 0: listed; 2: bad input, after what could be read.",
+    )
+    runs.add_argument("folders", nargs="*", metavar="FOLDER", help="one to list, or two runs")
+    runs.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
+    runs.set_defaults(run=_runs)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from dl_jax.runs.command import run
 
     return run(options)
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -44,6 +45,8 @@ class Training(Options):
     """How many of them there are."""
     process_id: int | None = dataclass_field(default=None, kw_only=True)
     """Which of them this one is, from 0."""
+    tensorboard: bool = dataclass_field(default=False, kw_only=True)
+    """Write history and pictures for TensorBoard as well, into the run folder."""
 
 
 def command(experiment: str, config: Output) -> str:
@@ -52,9 +55,12 @@ def command(experiment: str, config: Output) -> str:
     for field in fields(config):
         value = getattr(config, field.name)
         if value != field.default and field.name != "out":
+            name = field.name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{'' if value else 'no-'}{name}")
+                continue
             parts = map(str, value) if isinstance(value, tuple) else [str(value)]
-            parts = [] if value is True else parts
-            words += [f"--{field.name.replace('_', '-')}", *parts]
+            words += [f"--{name}", *parts]
     return " ".join(words)
 
 
@@ -71,10 +77,18 @@ def changed(config: Output) -> list[str]:
 
 
 def check(config: Output) -> None:
-    """Raise a ValueError unless there is an epoch and a batch; sooner than any data is loaded."""
+    """Raise a ValueError unless there is an epoch and a batch, and what TensorBoard's files take.
+
+    It does so before any data is loaded.
+    """
     for name in ("num_epochs", "batch_size"):
         if (getattr(config, name, 1) or 1) < 1:
             raise ValueError(f"{name}: expected at least 1, got {getattr(config, name)}")
+    if getattr(config, "tensorboard", False) and find_spec("tensorboardX") is None:
+        raise ValueError(
+            "--tensorboard needs tensorboardX, which is not installed: "
+            "pip install 'dl-jax[tensorboard]', or leave it out"
+        )
 
 
 Config = TypeVar("Config", bound=Output)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class Record:
     pictures: list[report.Picture] = field(default_factory=list)
     programs: Counter[str] = field(default_factory=Counter)
     """How many programs were `found` in the cache, and how many `compiled`."""
+    board: report.Board | None = None
+    """TensorBoard's files, where they are asked for."""
 
     def add_data(self, source: Source) -> None:
         """Say which data are used; on the console too, where they are not the real ones."""
@@ -73,6 +76,8 @@ class Record:
         """Add an epoch to the history, on disk and on the console; a callback of `fit`."""
         self.result["history"] = [*self.result["history"], row]
         report.append_jsonl(self.folder / "metrics.jsonl", row)
+        if self.board:
+            report.add_row(self.board, row)
         self.add_epoch_times(epoch, row)
         figures = [f"{k} {v:.4f}" for k, v in row.items() if k != "epoch" and "seconds" not in k]
         print(f"epoch {epoch:2d}  {'  '.join(figures)}  {row['seconds']:.2f} s", flush=True)
@@ -161,6 +166,8 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
     if changes:
         description += f" Not the lecture's settings: {', '.join(changes)}."
     record = Record(folder, _blank(experiment, config, title, description), bool(changes))
+    if getattr(config, "tensorboard", False):
+        record.board = report.open_board(folder / "tensorboard")
     try:
         with kept_programs() as programs:
             record.programs = programs
@@ -193,6 +200,8 @@ def _write(record: Record) -> None:
         history = report.plot_history(result["history"], path, title=result["title"])
         record.pictures.insert(0, history)
     report.write_json(folder / "result.json", result)
+    if record.board:
+        report.close_board(record.board, record.pictures)
     page = report.write_page(folder, result, record.pictures)
     report.print_results([result])
     print(f"Programs: {programs}")
@@ -203,6 +212,8 @@ def _blank(experiment: str, config: Output, title: str, description: str) -> rep
     devices = [d.device_kind for d in jax.devices()]
     precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     return {
+        "version": report.VERSION,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "experiment": experiment,
         "title": title,
         "description": description,

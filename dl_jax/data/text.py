@@ -21,9 +21,11 @@ PADDING, START, OUT_OF_VOCABULARY = 0, 1, 2
 SPECIAL = ("<padding>", "<start>", "<unknown>", "<unused>")
 """What ids 0 to 3 stand for. Ranks begin at 1, so the offset of 3 leaves id 3 unused."""
 
-_FILTER = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+SEPARATORS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+"""What stands between words besides spaces: Keras' filter."""
+
 # On UTF-8 bytes: the filter is ASCII, so it never touches a byte of a longer character.
-_TABLE = bytes.maketrans(_FILTER.encode(), b" " * len(_FILTER))
+_TABLE = bytes.maketrans(SEPARATORS.encode(), b" " * len(SEPARATORS))
 _CHUNK = 1000
 
 

@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Integer
 
 from dl_jax.ops.bilinear import Products, bilinear
-from dl_jax.ops.sharding import by_device, is_sharded, varying_alike
+from dl_jax.ops.sharding import by_device, is_left_to_lax, varying_alike
 
 _LENGTH = 32  # ids a row: a text fills a few rows, and half of its last one stays empty
 _ROWS = 512  # rows at a time
@@ -31,7 +31,7 @@ def bag_of_words(
             that are not in the vocabulary add nothing.
         kernel: the weights of a dense layer over the multi-hot vector.
     """
-    if is_sharded(ids, kernel) or not ids.size:
+    if is_left_to_lax(ids, kernel) or not ids.size:
         return _forward(kernel, ids, kernel.shape[0])
     return by_device(lambda ids, kernel: _bags.forward(kernel, ids, len(kernel)), ids, kernel)
 
@@ -48,7 +48,7 @@ def add_to_words(
         ids: as in `bag_of_words`.
         num_words: rows of the result.
     """
-    if is_sharded(ids, rows) or not ids.size:
+    if is_left_to_lax(ids, rows) or not ids.size:
         return _by_kernel(rows, ids, num_words)
     return _bags.by_x(rows, ids, num_words)
 

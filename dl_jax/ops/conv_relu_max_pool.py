@@ -12,7 +12,7 @@ from dl_jax.ops.conv_tiles import conv_tiles, is_place, relu_max, tiles_of
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.once import once
 from dl_jax.ops.pooling import max_pool
-from dl_jax.ops.sharding import by_device, is_sharded
+from dl_jax.ops.sharding import by_device, is_left_to_lax
 
 _FEW_EXAMPLES = 16  # a vector or two of them; below, images are better taken as they are
 
@@ -80,8 +80,9 @@ def conv_relu_max_pool(
         jnp.float32,
         jnp.float64,
     )
-    few = len(inputs) < _FEW_EXAMPLES or not kernel.size
-    if not alike or few or is_sharded(inputs, kernel, bias):
+    if not alike or not kernel.size or is_left_to_lax(inputs, kernel, bias):
+        return one_by_one(inputs, kernel, bias)
+    if len(inputs) < _FEW_EXAMPLES:
         return one_by_one(inputs, kernel, bias)
     # Rematerialised, so that an accelerator does not store what the CPU's gradient wants.
     on_cpu = partial(by_device, jax.checkpoint(by_tiles, prevent_cse=False))

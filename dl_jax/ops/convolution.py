@@ -12,7 +12,7 @@ from jaxtyping import Array, Num
 from dl_jax.ops.bilinear import bilinear
 from dl_jax.ops.convolution_native import NATIVE, Convolution
 from dl_jax.ops.grouped_convolution import GROUPED
-from dl_jax.ops.sharding import by_device, is_sharded
+from dl_jax.ops.sharding import by_device, is_left_to_lax
 
 _DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
 _convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0)
@@ -87,8 +87,8 @@ def conv_general_dilated(
         and (lhs_dilation is None or all(d == 1 for d in lhs_dilation))
         and lhs.dtype == rhs.dtype == output.dtype
         and lhs.dtype in _DTYPES
+        and not is_left_to_lax(lhs, rhs)
         and min(lhs.size, rhs.size, output.size) > 0
-        and not is_sharded(lhs, rhs)
     )
     if not ours:
         return native(lhs, rhs)

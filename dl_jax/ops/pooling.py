@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from dl_jax.ops.sharding import is_sharded
+from dl_jax.ops.sharding import is_left_to_lax
 
 Pads = tuple[tuple[int, int], ...]
 _MOST_TAPS = 16  # in larger windows XLA's loops are the faster ones
@@ -119,7 +119,7 @@ def _on_cpu(
     """Small windows tap by tap on a CPU, where XLA's loops over windows and back are slow."""
     sides = zip(inputs.shape, window, pads, strict=True)
     none = any(side + sum(pad) < size for side, size, pad in sides)
-    if none or np.prod(window) > _MOST_TAPS or is_sharded(inputs):
+    if none or np.prod(window) > _MOST_TAPS or is_left_to_lax(inputs):
         return native(inputs)
     by_taps = jax.checkpoint(by_taps, prevent_cse=False)
     return lax.platform_dependent(inputs, cpu=by_taps, default=native)

@@ -1,4 +1,4 @@
-"""What an operation has to know of arrays that lie on many devices."""
+"""What an operation has to know of arrays that lie on many devices, or have any size."""
 
 from collections.abc import Callable
 
@@ -41,6 +41,15 @@ def by_device(
     specs = (P("data"), *[P()] * len(whole))
     mapped = jax.shard_map(part, in_specs=specs, out_specs=P("data"), axis_names={"data"})
     return mapped(examples, *whole)
+
+
+def is_left_to_lax(*arrays: Array) -> bool:
+    """Whether lax alone knows how to go on: sharded arrays, and those of a size without a number.
+
+    Of a program that is exported for any batch, the number of examples is a symbol. The algorithms
+    for a CPU choose by it and lay arrays out by it, which takes a number.
+    """
+    return is_sharded(*arrays) or any(not isinstance(n, int) for a in arrays for n in a.shape)
 
 
 def varying_alike(*arrays: jax.Array) -> list[jax.Array]:

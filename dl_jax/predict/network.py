@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 from dl_jax.losses import BINARY, MULTICLASS
 from dl_jax.models import Preprocessing, create, load_weights, read_notes
@@ -88,6 +89,14 @@ def load_network(path: Path, name: str | None = None) -> Network:
     )
 
 
+def probabilities_of(logits: Float[Array, "n k"]) -> Float[Array, "n classes"]:
+    """Return what a network gives for each class; a single logit is that of the second of two."""
+    if logits.shape[-1] > 1:
+        return MULTICLASS.activation(logits)
+    yes = BINARY.activation(logits)
+    return jnp.concatenate([1 - yes, yes], axis=-1)
+
+
 def answer(network: Network, example: np.ndarray, top: int = 5) -> list[Answer]:
     """Return the likeliest classes, the first ones first.
 
@@ -99,11 +108,7 @@ def answer(network: Network, example: np.ndarray, top: int = 5) -> list[Answer]:
     logits = compile_once(network.model.apply, static_argnames=("train",))(
         network.variables, example[None], train=False
     )
-    if logits.shape[-1] == 1:
-        yes = float(BINARY.activation(logits)[0, 0])
-        probabilities = np.array([1 - yes, yes])
-    else:
-        probabilities = np.asarray(MULTICLASS.activation(logits)[0])
+    probabilities = np.asarray(probabilities_of(logits)[0])
     order = np.argsort(-probabilities, kind="stable")[:top]
     named = network.class_names or [f"class {i}" for i in range(len(probabilities))]
     return [Answer(named[i], float(probabilities[i])) for i in order]

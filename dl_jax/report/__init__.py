@@ -24,6 +24,7 @@ from dl_jax.report.plots import (
     rows_text,
 )
 from dl_jax.report.result import (
+    VERSION,
     Data,
     Direction,
     Figure,
@@ -44,8 +45,11 @@ from dl_jax.report.run_folder import (
     write_json,
     write_text,
 )
+from dl_jax.report.tensorboard import Board, add_row, close_board, open_board
 
 __all__ = [
+    "VERSION",
+    "Board",
     "Data",
     "Direction",
     "Figure",
@@ -59,7 +63,9 @@ __all__ = [
     "Table",
     "Verdict",
     "Window",
+    "add_row",
     "append_jsonl",
+    "close_board",
     "embedded",
     "environment",
     "format_number",
@@ -67,6 +73,7 @@ __all__ = [
     "judge",
     "make_run_folder",
     "number_text",
+    "open_board",
     "overall",
     "plot_confusion",
     "plot_decision_boundary",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dl_jax.report.numbers import format_number
-from dl_jax.report.result import Result, Verdict, embedded
+from dl_jax.report.result import Result, Verdict, embedded, whole_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,9 +47,8 @@ def print_results(results: Sequence[Result], *, console: "Console | None" = None
     for number, result in enumerate(results):
         if number:
             table.add_row()
-        parts = (result["times"].get(k) for k in ("data", "compilation", "training", "evaluation"))
         # In seconds, for the longest verdict is beside it and the quantities need the width.
-        seconds = f"{sum(part for part in parts if part is not None):,.1f} s"
+        seconds = f"{whole_time(result):,.1f} s"
         name = Text(result["experiment"], "bold")
         table.add_row(name, "", "", "", verdict_text(result["verdict"]), seconds)
         for figure in result["figures"]:

@@ -5,6 +5,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 Verdict = Literal["met", "missed", "not comparable", "interrupted"]
 Direction = Literal[">=", "<="]
+VERSION = 1
+"""Of `result.json`; a change that older readers would take for something else raises it."""
 
 
 class Figure(TypedDict):
@@ -93,6 +95,8 @@ class Result(TypedDict):
     """The whole of `result.json`, and all that a page needs besides its pictures.
 
     Keys:
+        version: `VERSION`; the first ones do not have it.
+        started: when, in UTC, ISO 8601.
         experiment: the module's name, for example `"mnist_cnn"`.
         title: one line for people.
         description: one sentence.
@@ -112,6 +116,8 @@ class Result(TypedDict):
         programs: how many compiled programs were found in the cache, and how many were not.
     """
 
+    version: NotRequired[int]
+    started: NotRequired[str]
     experiment: str
     title: str
     description: str
@@ -128,6 +134,12 @@ class Result(TypedDict):
     samples: NotRequired[Sequence[Sample]]
     tables: NotRequired[Sequence[Table]]
     programs: NotRequired[str]
+
+
+def whole_time(result: Result) -> float:
+    """The seconds of a run: loading the data, compilation, training and evaluation."""
+    parts = ("data", "compilation", "training", "evaluation")
+    return sum(result["times"].get(part) or 0.0 for part in parts)
 
 
 def embedded(result: Result) -> Data | None:

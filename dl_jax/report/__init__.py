@@ -7,6 +7,7 @@ from dl_jax.report.page import write_index, write_page
 from dl_jax.report.picture import Picture
 from dl_jax.report.plots import (
     Grid,
+    Point,
     Window,
     number_text,
     plot_confusion,
@@ -20,6 +21,7 @@ from dl_jax.report.plots import (
     plot_loss_curves,
     plot_predictions,
     plot_probabilities,
+    plot_sweep,
     plot_weights,
     rows_text,
 )
@@ -44,6 +46,7 @@ from dl_jax.report.run_folder import (
     write_json,
     write_text,
 )
+from dl_jax.report.spread import Spread, history_of, mean_and_spread
 
 __all__ = [
     "Data",
@@ -53,9 +56,11 @@ __all__ = [
     "Layer",
     "Model",
     "Picture",
+    "Point",
     "Result",
     "RunFolderError",
     "Sample",
+    "Spread",
     "Table",
     "Verdict",
     "Window",
@@ -64,8 +69,10 @@ __all__ = [
     "environment",
     "format_number",
     "format_seconds",
+    "history_of",
     "judge",
     "make_run_folder",
+    "mean_and_spread",
     "number_text",
     "overall",
     "plot_confusion",
@@ -79,6 +86,7 @@ __all__ = [
     "plot_loss_curves",
     "plot_predictions",
     "plot_probabilities",
+    "plot_sweep",
     "plot_weights",
     "print_results",
     "rows_text",

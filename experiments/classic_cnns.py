@@ -76,7 +76,7 @@ def task_of(config: Config, num_steps: int) -> Task:
     """Return the network, its objective and its optimizer for so many steps."""
     recipe = RECIPES[config.network]
 
-    def optimizer_of(learning_rate: jax.typing.ArrayLike) -> optax.GradientTransformation:
+    def optimizer_of(learning_rate: float | jax.Array) -> optax.GradientTransformation:
         rate = optax.cosine_onecycle_schedule(num_steps, learning_rate, pct_start=0.25)
         if config.network == "lenet5":
             return optax.adamw(rate, weight_decay=0.1)

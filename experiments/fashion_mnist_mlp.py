@@ -43,7 +43,7 @@ def task_of(config: Config) -> Task:
     return Task(model, MULTICLASS, optimizer, backprop.mlp(), adam)
 
 
-def adam(learning_rate: jax.typing.ArrayLike) -> optax.GradientTransformation:
+def adam(learning_rate: float | jax.Array) -> optax.GradientTransformation:
     """Return Adam with Keras' epsilon."""
     return optax.adam(learning_rate, eps=1e-7)
 

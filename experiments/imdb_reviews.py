@@ -47,7 +47,7 @@ def task_of(config: Config) -> Task:
     return Task(model, BINARY, optimizer, backprop.bag_of_words_classifier(), rmsprop)
 
 
-def rmsprop(learning_rate: jax.typing.ArrayLike) -> optax.GradientTransformation:
+def rmsprop(learning_rate: float | jax.Array) -> optax.GradientTransformation:
     """Return RMSprop with Keras' decay and epsilon."""
     return optax.rmsprop(learning_rate, decay=0.9, eps=1e-7)
 

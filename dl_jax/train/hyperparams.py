@@ -1,5 +1,6 @@
 """Hyperparameters as data, so that runs which differ in them are one program."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import jax.numpy as jnp
@@ -39,7 +40,8 @@ def with_hyperparams(model: nn.Module | None, state: TrainState, values: Hyperpa
     models = {k: jnp.asarray(v, jnp.float32) for k, v in values.items() if k not in held}
     if mine:
         opt_state = state.opt_state._replace(hyperparams={**held, **mine})  # pyright: ignore[reportAttributeAccessIssue]
-        state = state.replace(opt_state=opt_state)
+        state = dataclasses.replace(state, opt_state=opt_state)
     if models:
-        state = state.replace(model_state={**state.model_state, DATA_FIELDS: models})
+        model_state = {**state.model_state, DATA_FIELDS: models}
+        state = dataclasses.replace(state, model_state=model_state)
     return state

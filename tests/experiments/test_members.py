@@ -40,7 +40,12 @@ def test_seeds_are_the_runs_of_the_following_seeds_and_their_mean_is_judged():
     figure = result["figures"][0]
     assert figure.get("spread", {})["n"] == 2
     assert [row["epoch"] for row in result["history"]] == [1, 2]
-    assert set([*result.get("spread", ())][0]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(next(iter(result.get("spread", ())))) == {
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+    }
     rows = lines(record)
     assert [(row["seed"], row["epoch"]) for row in rows] == [(3, 1), (3, 2), (4, 1), (4, 2)]
     expected = [row for one in alone for row in one.result["history"]]

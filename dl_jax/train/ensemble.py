@@ -42,8 +42,9 @@ def make_ensemble(
         config: epochs and batch size.
         by_hand: as in `train_step`.
         loop: whether members come one after the other (`lax.map`) or step together (`vmap`).
-            Unless given, they loop on a CPU, whose cores one member keeps busy and whose caches
-            hold one member's arrays, and step together elsewhere.
+            Unless given, they loop on a CPU, where each is to the bit the run alone and steps of
+            all at once are slower for all but small networks (docs/performance.md), and step
+            together elsewhere, where one member does not fill the device.
 
     Returns:
         A function of keys `[m]` and of hyperparameters by name, `[m]` each; `{}` for none. States

@@ -54,6 +54,8 @@ def plot_sweep(
     logarithmic = min(values) > 0 and max(values) >= 10 * min(values)
 
     def draw(figure: "Figure", theme: Theme) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         axes = figure.subplots()
         colours = (theme.blue, theme.red, theme.ink, theme.muted)
         for i, (label, line) in enumerate(lines.items()):
@@ -65,6 +67,8 @@ def plot_sweep(
             axes.plot(x, mean, marker="o", label=label, **stroke)
         axes.set(title=title, xlabel=name.replace("_", " ").capitalize(), ylabel=metric)
         axes.set_xscale("log" if logarithmic else "linear")
+        if not logarithmic:
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.tick_params(which="both", length=0)

@@ -6,7 +6,7 @@ The lecture's feed-forward network on Fashion-MNIST with Adam. Each run is a pro
 which its learning rate is a constant; in the sweep it is data, so that one program serves all, with
 the members one after the other (`lax.map`) or a step of all at once (`vmap`). Times are from the
 random key to the last epoch, compilation included; no program is taken from the cache.
-Expected: a loop has the losses of the runs and takes less time; within a minute on 2 cores. Steps of
+Expected: a loop has the losses of the runs and takes less time; in a minute on 2 cores. Steps of
 all at once round otherwise, which a large learning rate lets grow.
 """
 

@@ -14,6 +14,7 @@ ResNet-18 at least 0.92 on Fashion-MNIST, in most of an hour, for which it has t
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import jax
 import numpy as np
 import optax
 from flax import linen as nn
@@ -24,6 +25,7 @@ from experiments import training
 from experiments.options import Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, obtain
+from experiments.sweeps import sweep
 from experiments.training import Task
 
 
@@ -66,16 +68,23 @@ class Config(Training):
     num_epochs: int | None = None
     """10 of LeNet-5, 3 of ResNet-18 unless given."""
     batch_size: int = 128
+    learning_rate: float | None = None
+    """At its peak: 3e-3 of LeNet-5, 0.1 of ResNet-18 unless given."""
 
 
 def task_of(config: Config, num_steps: int) -> Task:
     """Return the network, its objective and its optimizer for so many steps."""
     recipe = RECIPES[config.network]
-    rate = optax.cosine_onecycle_schedule(num_steps, recipe.learning_rate, pct_start=0.25)
-    if config.network == "lenet5":
-        return Task(recipe.model, MULTICLASS, optax.adamw(rate, weight_decay=0.1))
-    descent = optax.sgd(rate, momentum=0.9, nesterov=True)
-    return Task(recipe.model, MULTICLASS, optax.chain(optax.add_decayed_weights(5e-4), descent))
+
+    def optimizer_of(learning_rate: float | jax.Array) -> optax.GradientTransformation:
+        rate = optax.cosine_onecycle_schedule(num_steps, learning_rate, pct_start=0.25)
+        if config.network == "lenet5":
+            return optax.adamw(rate, weight_decay=0.1)
+        descent = optax.sgd(rate, momentum=0.9, nesterov=True)
+        return optax.chain(optax.add_decayed_weights(5e-4), descent)
+
+    peak = recipe.learning_rate if config.learning_rate is None else config.learning_rate
+    return Task(recipe.model, MULTICLASS, optimizer_of(peak), optimizer_of=optimizer_of)
 
 
 def run(config: Config) -> Record:
@@ -96,15 +105,19 @@ def run(config: Config) -> Record:
         steps = num_epochs * -(-len(train.targets) // config.batch_size)
         task = task_of(config, steps)
         record.add_model(config.network, task.model, (28, 28, 1), np.float32, outputs=10)
+        if config.sweep:
+            sweep(record, config, task, train, num_epochs=num_epochs, validation=test)
+            return record
         done = training.train(
             record, task, train,
             num_epochs=num_epochs, batch_size=config.batch_size, seed=config.seed, validation=test,
+            seeds=config.seeds,
         )  # fmt: skip
         training.keep_weights(record, config.network, task, done.state, test, source.dataset.info)
-        logits = training.logits_of(record, task.model, done.state, test.inputs)
-        loss, accuracy = training.test_figures(MULTICLASS, logits, test)
-        record.add_figure("test accuracy", accuracy, bound=recipe.bounds.get(config.dataset))
-        record.add_figure("test loss", loss, direction="<=")
+        logits, *_ = each = training.logits_of_each(record, task.model, done, test.inputs)
+        losses, accuracies = training.figures_of_each(MULTICLASS, each, test)
+        record.add_figure("test accuracy", accuracies, bound=recipe.bounds.get(config.dataset))
+        record.add_figure("test loss", losses, direction="<=")
         classes = source.dataset.info.class_names
         training.draw_samples(record, MULTICLASS, logits, test, classes)
         training.draw_inside(record, task.model, done.state, np.asarray(test.inputs[0]))

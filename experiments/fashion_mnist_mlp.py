@@ -8,6 +8,7 @@ Slides "This is a dataset of 60,000 28x28 grayscale images" to `model.fit(x_trai
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 import optax
 
@@ -18,6 +19,7 @@ from experiments import training
 from experiments.options import Gradients, Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, obtain
+from experiments.sweeps import sweep
 from experiments.training import Task
 
 
@@ -37,8 +39,13 @@ class Config(Training):
 def task_of(config: Config) -> Task:
     """Return the network, its objective, optimizer and hand derivation."""
     model = create("fashion_mlp", features=config.features)
-    optimizer = optax.adam(config.learning_rate, eps=1e-7)  # Keras' epsilon
-    return Task(model, MULTICLASS, optimizer, backprop.mlp())
+    optimizer = adam(config.learning_rate)
+    return Task(model, MULTICLASS, optimizer, backprop.mlp(), adam)
+
+
+def adam(learning_rate: float | jax.Array) -> optax.GradientTransformation:
+    """Return Adam with Keras' epsilon."""
+    return optax.adam(learning_rate, eps=1e-7)
 
 
 def run(config: Config) -> Record:
@@ -57,6 +64,9 @@ def run(config: Config) -> Record:
         task = task_of(config)
         model = task.model
         record.add_model("fashion_mlp", model, train.inputs.shape[1:], np.float32, outputs=10)
+        if config.sweep:
+            sweep(record, config, task, train, num_epochs=config.num_epochs, validation=test)
+            return record
 
         done = training.train(
             record,
@@ -67,18 +77,19 @@ def run(config: Config) -> Record:
             seed=config.seed,
             gradients=config.gradients,
             validation=test,
+            seeds=config.seeds,
         )
         training.keep_weights(record, "fashion_mlp", task, done.state, test, source.dataset.info)
-        logits = training.logits_of(record, model, done.state, test.inputs)
-        loss, accuracy = training.test_figures(MULTICLASS, logits, test)
+        logits, *_ = each = training.logits_of_each(record, model, done, test.inputs)
+        losses, accuracies = training.figures_of_each(MULTICLASS, each, test)
         record.add_figure(
             "test accuracy",
-            accuracy,
+            accuracies,
             expected=0.874,
             bound=0.862,
             source="the lecture's network and settings, 5 epochs",
         )
-        record.add_figure("test loss", loss, direction="<=")
+        record.add_figure("test loss", losses, direction="<=")
 
         names = source.dataset.info.class_names
         training.draw_samples(record, MULTICLASS, logits, test, names)

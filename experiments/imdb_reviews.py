@@ -11,6 +11,7 @@ Slides "from tensorflow.keras.datasets import imdb" to "Training and validation 
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 import optax
 
@@ -21,6 +22,7 @@ from experiments import training
 from experiments.options import Gradients, Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, held_out, obtain
+from experiments.sweeps import sweep
 from experiments.training import Task
 
 
@@ -41,8 +43,13 @@ class Config(Training):
 def task_of(config: Config) -> Task:
     """Return the network, its objective, optimizer and hand derivation."""
     model = create("imdb_bow", features=config.features)
-    optimizer = optax.rmsprop(config.learning_rate, decay=0.9, eps=1e-7)  # as Keras
-    return Task(model, BINARY, optimizer, backprop.bag_of_words_classifier())
+    optimizer = rmsprop(config.learning_rate)
+    return Task(model, BINARY, optimizer, backprop.bag_of_words_classifier(), rmsprop)
+
+
+def rmsprop(learning_rate: float | jax.Array) -> optax.GradientTransformation:
+    """Return RMSprop with Keras' decay and epsilon."""
+    return optax.rmsprop(learning_rate, decay=0.9, eps=1e-7)
 
 
 def run(config: Config) -> Record:
@@ -61,50 +68,58 @@ def run(config: Config) -> Record:
         task = task_of(config)
         model = task.model
         record.add_model("imdb_bow", model, train.inputs.shape[1:], np.int32, outputs=1)
+        if config.sweep:
+            sweep(record, config, task, train, num_epochs=config.num_epochs, validation=validation)
+            return record
 
         done = training.train(
             record, task, train,
             num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,
-            gradients=config.gradients, validation=validation,
+            gradients=config.gradients, validation=validation, seeds=config.seeds,
         )  # fmt: skip
-        losses = [row["val_loss"] for row in done.history]
-        best = int(np.argmin(losses)) + 1
+        best = int(np.argmin([row["val_loss"] for row in done.history])) + 1
         print(f"Training afresh on all {len(everything.targets)} reviews for {best} epochs")
         again = training.train(
             record, task, everything,
             num_epochs=best, batch_size=config.batch_size, seed=config.seed,
-            gradients=config.gradients, keep_history=False,
+            gradients=config.gradients, keep_history=False, seeds=config.seeds,
         )  # fmt: skip
         training.keep_weights(record, "imdb_bow", task, again.state, test, source.dataset.info)
-        logits = training.logits_of(record, model, again.state, test.inputs)
-        loss, accuracy = training.test_figures(BINARY, logits, test)
+        logits, *_ = each = training.logits_of_each(record, model, again, test.inputs)
+        test_losses, accuracies = training.figures_of_each(BINARY, each, test)
 
         record.add_figure(
             "best validation accuracy",
-            max(row["val_accuracy"] for row in done.history),
+            [max(row["val_accuracy"] for row in one.history) for one in done.members],
             expected=0.8863,
             bound=0.880,
             source="lecture, slide 'Epoch 1/20'",
         )
         record.add_figure(
             "last validation loss / lowest",
-            losses[-1] / min(losses),
+            [_over_lowest(one.history) for one in done.members],
             expected=3.0,
             bound=1.5,
             source="lecture, slide 'Epoch 1/20': 0.8541 / 0.2842",
         )
         record.add_figure(
             "test accuracy, trained afresh",
-            accuracy,
+            accuracies,
             expected=0.88,
             bound=0.872,
             source="Chollet, Deep Learning with Python",
         )
-        record.add_figure("test loss, trained afresh", loss, direction="<=")
+        record.add_figure("test loss, trained afresh", test_losses, direction="<=")
         training.add_reviews(record, source.dataset, logits)
         names = source.dataset.info.class_names
         training.draw_confusion(record, BINARY.predict(logits), test.targets, names)
     return record
+
+
+def _over_lowest(history: list[dict[str, float]]) -> float:
+    """The last validation loss over the lowest one."""
+    losses = [row["val_loss"] for row in history]
+    return losses[-1] / min(losses)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,16 @@ Slides `import numpy as np ... keras.datasets.mnist.load_data()` to `Test accura
 from dataclasses import dataclass
 
 import numpy as np
-import optax
 
 from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from experiments import training
+from experiments.fashion_mnist_mlp import adam
 from experiments.options import Gradients, Training, main
 from experiments.record import Record, recording
 from experiments.sources import examples, held_out, obtain
+from experiments.sweeps import sweep
 from experiments.training import Task
 
 
@@ -41,8 +42,8 @@ class Config(Training):
 def task_of(config: Config) -> Task:
     """Return the network, its objective, optimizer and hand derivation."""
     model = create("mnist_cnn", features=config.features, dropout_rate=config.dropout_rate)
-    optimizer = optax.adam(config.learning_rate, eps=1e-7)  # Keras' epsilon
-    return Task(model, MULTICLASS, optimizer, backprop.cnn(config.dropout_rate))
+    optimizer = adam(config.learning_rate)
+    return Task(model, MULTICLASS, optimizer, backprop.cnn(config.dropout_rate), adam)
 
 
 def run(config: Config) -> Record:
@@ -61,6 +62,9 @@ def run(config: Config) -> Record:
         task = task_of(config)
         model = task.model
         record.add_model("mnist_cnn", model, train.inputs.shape[1:], np.float32, outputs=10)
+        if config.sweep:
+            sweep(record, config, task, train, num_epochs=config.num_epochs, validation=validation)
+            return record
 
         done = training.train(
             record,
@@ -71,13 +75,16 @@ def run(config: Config) -> Record:
             seed=config.seed,
             gradients=config.gradients,
             validation=validation,
+            seeds=config.seeds,
         )
         training.keep_weights(record, "mnist_cnn", task, done.state, test, source.dataset.info)
-        logits = training.logits_of(record, model, done.state, test.inputs)
-        loss, accuracy = training.test_figures(MULTICLASS, logits, test)
+        logits, *_ = each = training.logits_of_each(record, model, done, test.inputs)
+        losses, accuracies = training.figures_of_each(MULTICLASS, each, test)
         lecture = "lecture, slide 'Test loss, Test accuracy'"
-        record.add_figure("test accuracy", accuracy, expected=0.9911, bound=0.9890, source=lecture)
-        record.add_figure("test loss", loss, expected=0.0262, direction="<=", source=lecture)
+        record.add_figure(
+            "test accuracy", accuracies, expected=0.9911, bound=0.9890, source=lecture
+        )
+        record.add_figure("test loss", losses, expected=0.0262, direction="<=", source=lecture)
 
         names = source.dataset.info.class_names
         training.draw_samples(record, MULTICLASS, logits, test, names)

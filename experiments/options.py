@@ -10,6 +10,9 @@ from typing import Literal, TypeVar
 
 from dl_jax import report
 from dl_jax.data import DataCorrupted, DataNotFound
+from dl_jax.models.precision import Precision
+from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
+from experiments.grid import grid_of
 
 DataMode = Literal["auto", "real", "embedded"]
 Gradients = Literal["autodiff", "hand"]
@@ -47,6 +50,14 @@ class Training(Options):
     """Which of them this one is, from 0."""
     tensorboard: bool = dataclass_field(default=False, kw_only=True)
     """Write history and pictures for TensorBoard as well, into the run folder."""
+    seeds: int = dataclass_field(default=1, kw_only=True)
+    """How many are trained in one program, from --seed on; figures are their means."""
+    sweep: tuple[str, ...] = dataclass_field(default=(), kw_only=True)
+    """NAME=VALUE,VALUE,...: settings to train with, all combinations in one program."""
+    precision: Precision = dataclass_field(default="float32", kw_only=True)
+    """Of what the layers compute; with bfloat16 parameters and sums stay in float32."""
+    deterministic: bool = dataclass_field(default=False, kw_only=True)
+    """The same bits each time on a GPU as well, where sums run in any order otherwise."""
 
 
 def command(experiment: str, config: Output) -> str:
@@ -57,7 +68,7 @@ def command(experiment: str, config: Output) -> str:
         if value != field.default and field.name != "out":
             name = field.name.replace("_", "-")
             if isinstance(value, bool):
-                words.append(f"--{'' if value else 'no-'}{name}")
+                words.append(f"--{name}" if value else f"--no-{name}")
                 continue
             parts = map(str, value) if isinstance(value, tuple) else [str(value)]
             words += [f"--{name}", *parts]
@@ -77,17 +88,28 @@ def changed(config: Output) -> list[str]:
 
 
 def check(config: Output) -> None:
-    """Raise a ValueError unless there is an epoch and a batch, and what TensorBoard's files take.
-
-    It does so before any data is loaded.
-    """
-    for name in ("num_epochs", "batch_size"):
-        if (getattr(config, name, 1) or 1) < 1:
-            raise ValueError(f"{name}: expected at least 1, got {getattr(config, name)}")
-    if getattr(config, "tensorboard", False) and find_spec("tensorboardX") is None:
+    """Raise a ValueError for settings that no training can have; before any data is loaded."""
+    for name in ("num_epochs", "batch_size", "seeds"):
+        number = getattr(config, name, 1)
+        if number is not None and number < 1:
+            raise ValueError(f"{name}: expected at least 1, got {number}")
+    if not isinstance(config, Training):
+        return
+    grid_of(config.sweep, config)
+    if config.tensorboard and find_spec("tensorboardX") is None:
         raise ValueError(
             "--tensorboard needs tensorboardX, which is not installed: "
             "pip install 'dl-jax[tensorboard]', or leave it out"
+        )
+    if config.precision == "bfloat16" and getattr(config, "gradients", "") == "hand":
+        raise ValueError(
+            "precision: a hand derivation computes in the precision of its parameters, which stay "
+            "in float32; use --gradients autodiff, or --precision float32 or float64"
+        )
+    if config.deterministic and not is_deterministic():
+        raise ValueError(
+            "deterministic: a GPU reads its flags once, before the first use of a device; set "
+            f"XLA_FLAGS={DETERMINISTIC} before Python starts, or begin from the command line"
         )
 
 
@@ -106,6 +128,8 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
 
     try:
         given = tyro.cli(config, prog=f"python -m experiments.{experiment}")
+        if getattr(given, "deterministic", False):
+            make_deterministic()
         with joined(experiment, given) as mine:
             run(mine)
     except (

@@ -15,9 +15,14 @@ from flax import linen as nn
 
 from dl_jax import report
 from dl_jax.models import summarize
+from dl_jax.models.precision import Precision, in_precision
 from experiments.compilation import kept_programs
-from experiments.options import Output, changed, check, command
+from experiments.determinism import is_deterministic
+from experiments.options import Output, Training, changed, check, command
 from experiments.sources import Source, describe
+
+# What becomes of a float32 matrix product where nothing is asked for.
+_DEFAULT = {"cpu": "float32", "gpu": "TF32 where the GPU has it", "tpu": "bfloat16"}
 
 
 @dataclass
@@ -33,6 +38,8 @@ class Record:
     """How many programs were `found` in the cache, and how many `compiled`."""
     board: report.Board | None = None
     """TensorBoard's files, where they are asked for."""
+    precision: Precision = "float32"
+    """In which layers compute."""
 
     def add_data(self, source: Source) -> None:
         """Say which data are used; on the console too, where they are not the real ones."""
@@ -90,24 +97,31 @@ class Record:
     def add_figure(
         self,
         name: str,
-        value: float,
+        value: float | Sequence[float],
         *,
         expected: float | None = None,
         bound: float | None = None,
         direction: report.Direction = ">=",
         source: str = "",
     ) -> None:
-        """Add a figure and judge it, unless data or settings are not those of its source."""
+        """Add a figure and judge it, unless data or settings are not those of its source.
+
+        Of several seeds, a value each, the mean is judged.
+        """
+        values = value if isinstance(value, Sequence) else [value]
+        mean, spread = report.mean_and_spread(values)
         comparable = not (report.embedded(self.result) or self.changed)
         figure = report.Figure(
             name=name,
-            value=value,
+            value=mean,
             expected=expected,
             bound=bound,
             direction=direction,
             source=source,
-            verdict=report.judge(value, bound, direction, comparable),
+            verdict=report.judge(mean, bound, direction, comparable),
         )
+        if spread:
+            figure["spread"] = spread
         self.result["figures"] = [*self.result["figures"], figure]
 
     def add_table(
@@ -168,8 +182,9 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
     record = Record(folder, _blank(experiment, config, title, description), bool(changes))
     if getattr(config, "tensorboard", False):
         record.board = report.open_board(folder / "tensorboard")
+    record.precision = config.precision if isinstance(config, Training) else "float32"
     try:
-        with kept_programs() as programs:
+        with kept_programs() as programs, in_precision(record.precision):
             record.programs = programs
             yield record
     except BaseException as error:
@@ -197,7 +212,9 @@ def _write(record: Record) -> None:
     result["programs"] = programs
     if result["history"]:
         path = folder / "history.png"
-        history = report.plot_history(result["history"], path, title=result["title"])
+        history = report.plot_history(
+            result["history"], path, title=result["title"], spread=result.get("spread", ())
+        )
         record.pictures.insert(0, history)
     report.write_json(folder / "result.json", result)
     if record.board:
@@ -210,6 +227,7 @@ def _write(record: Record) -> None:
 
 def _blank(experiment: str, config: Output, title: str, description: str) -> report.Result:
     devices = [d.device_kind for d in jax.devices()]
+    platform = jax.default_backend()
     precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     return {
         "version": report.VERSION,
@@ -228,7 +246,8 @@ def _blank(experiment: str, config: Output, title: str, description: str) -> rep
         "environment": {
             **report.environment(),
             "devices": devices,
-            "matmul_precision": precision or "default",
+            "matmul_precision": precision or f"default, {_DEFAULT.get(platform, 'the device’s')}",
+            "deterministic": is_deterministic(),
         },
         "history": [],
     }

@@ -1,5 +1,6 @@
 """Training, evaluation and pictures, as the experiments on classifiers share them."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -11,16 +12,20 @@ from flax import linen as nn
 from dl_jax import backprop, data, report
 from dl_jax.losses import BINARY, Objective
 from dl_jax.models import save_weights
+from dl_jax.models.precision import with_mixed_precision
 from dl_jax.train import (
     Checkpoint,
+    Data,
     Examples,
     Fit,
+    Schedule,
     TrainState,
     as_model_inputs,
     fit,
     on_one_device,
     predict,
 )
+from experiments.members import add_means, train_members
 from experiments.options import Gradients
 from experiments.record import Record
 
@@ -33,12 +38,30 @@ class Task(NamedTuple):
         objective: what is minimised.
         optimizer: an optax optimizer.
         by_hand: the model's hand derivation, if there is one.
+        optimizer_of: the optimizer as a function of `learning_rate`, for sweeps.
     """
 
     model: nn.Module
     objective: Objective
     optimizer: optax.GradientTransformation
     by_hand: backprop.Network | None = None
+    optimizer_of: Callable[..., optax.GradientTransformation] | None = None
+
+
+class Trained(NamedTuple):
+    """What was trained.
+
+    Attributes:
+        state: of the first seed.
+        history: of the only seed, or the means over all.
+        compile_seconds: as of `Fit`; 0 of several seeds, whose training contains it.
+        members: each seed's state and history.
+    """
+
+    state: TrainState
+    history: list[dict[str, float]]
+    compile_seconds: float
+    members: list[Fit]
 
 
 def train(
@@ -53,13 +76,26 @@ def train(
     validation: Examples | None = None,
     keep_history: bool = True,
     start: Checkpoint | None = None,
-) -> Fit:
-    """Train with `fit`, and add the history and the times to the record.
+    seeds: int = 1,
+) -> Trained:
+    """Train with `fit`, or several seeds as one program; add history and times to the record.
 
     Many devices train, but what follows, tests and pictures, is done on one.
     """
+    model = with_mixed_precision(task.model, record.precision)
+    by_hand = task.by_hand if gradients == "hand" else None
+    if seeds > 1:
+        assert start is None
+        numbers = range(seed, seed + seeds)
+        with record.timed("training"):
+            members = train_members(
+                model, task.objective, task.optimizer, Data(examples, validation),
+                Schedule(num_epochs, batch_size), seeds=numbers, grid=[{}], by_hand=by_hand,
+            )  # fmt: skip
+        means = add_means(record, members, numbers) if keep_history else []
+        return Trained(members.fits[0].state, means, 0.0, members.fits)
     done = fit(
-        task.model,
+        model,
         task.objective,
         task.optimizer,
         examples,
@@ -68,22 +104,31 @@ def train(
         key=jax.random.key(seed),
         validation=validation,
         callbacks=[record.add_epoch if keep_history else record.add_epoch_times],
-        by_hand=task.by_hand if gradients == "hand" else None,
+        by_hand=by_hand,
         start=start,
     )
     record.add_time("compilation", done.compile_seconds)
     if keep_history:
         epochs = [row["seconds"] for row in done.history]
         record.add_time("epoch", float(np.median(epochs)))
-    return done._replace(state=on_one_device(done.state))
+    done = done._replace(state=on_one_device(done.state))
+    return Trained(*done, [done])
 
 
 def logits_of(
     record: Record, model: nn.Module, state: TrainState, inputs: jax.Array | np.ndarray
 ) -> jax.Array:
-    """Return the logits of each example, timed as evaluation."""
+    """Return the logits of each example, timed as evaluation, in the precision of the run."""
+    model = with_mixed_precision(model, record.precision)
     with record.timed("evaluation"):
         return jax.block_until_ready(predict(model, state, inputs))
+
+
+def logits_of_each(
+    record: Record, model: nn.Module, done: Trained, inputs: jax.Array | np.ndarray
+) -> list[jax.Array]:
+    """Return the logits of each example, by each seed's network."""
+    return [logits_of(record, model, member.state, inputs) for member in done.members]
 
 
 def keep_weights(
@@ -115,6 +160,16 @@ def test_figures(
     targets = jnp.asarray(examples.targets)
     accuracy = objective.metrics(logits, targets)["accuracy"]
     return float(objective.loss(logits, targets).mean()), float(accuracy.mean())
+
+
+def figures_of_each(
+    objective: Objective, logits: Sequence[jax.Array], examples: Examples
+) -> tuple[list[float], list[float]]:
+    """Return the mean loss and accuracy of each seed's logits."""
+    losses, accuracies = zip(
+        *(test_figures(objective, one, examples) for one in logits), strict=True
+    )
+    return list(losses), list(accuracies)
 
 
 def draw_confusion(

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dl_jax.bench.devices import choose_devices
     from dl_jax.bench.examples import make_data
     from dl_jax.bench.measure import measure_row
-    from dl_jax.bench.precision import PRECISIONS, with_precision
     from dl_jax.bench.rates import with_rates
     from dl_jax.bench.record import Record, Row
     from dl_jax.bench.record_file import read_record, write_record
@@ -33,7 +32,6 @@ _PARTS = {
     "devices": ("choose_devices",),
     "examples": ("make_data",),
     "measure": ("measure_row",),
-    "precision": ("PRECISIONS", "with_precision"),
     "rates": ("with_rates",),
     "record": ("Record", "Row"),
     "record_file": ("read_record", "write_record"),
@@ -45,7 +43,6 @@ _PLACES = {name: part for part, names in _PARTS.items() for name in names}
 
 __all__ = [
     "LECTURE",
-    "PRECISIONS",
     "VARIANTS",
     "Case",
     "Column",
@@ -65,7 +62,6 @@ __all__ = [
     "measure_row",
     "quartiles",
     "read_record",
-    "with_precision",
     "with_rates",
     "write_record",
 ]

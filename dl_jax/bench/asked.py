@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from dl_jax.bench.case import Case
 from dl_jax.bench.devices import choose_devices
 from dl_jax.bench.examples import SOURCES
-from dl_jax.bench.precision import PRECISIONS
 from dl_jax.bench.variants import ENSEMBLE, RUN, VARIANTS
 from dl_jax.bench.workloads import LECTURE, make_workload
+from dl_jax.models.precision import PRECISIONS
 
 DEFAULT_MEMBERS, DEFAULT_EPOCHS = 4, 2
 _Name = TypeVar("_Name", bound=str)

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from dl_jax.bench.devices import JaxDevice
 from dl_jax.bench.examples import Source
-from dl_jax.bench.precision import Precision
 from dl_jax.bench.record import Row
 from dl_jax.bench.variants import ENSEMBLE, RUN
 from dl_jax.bench.workloads import Workload, takes_images
+from dl_jax.models.precision import Precision
 
 
 class Case(NamedTuple):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from dl_jax.bench.clock import steady_seconds
 from dl_jax.bench.devices import JaxDevice
-from dl_jax.bench.precision import Precision, in_precision
+from dl_jax.models.precision import Precision, in_precision
 
 _SIZES = (1024, 2048, 4096, 8192)  # of the square matrices
 _LONGEST = 0.5  # seconds a product: beyond it a larger one tells nothing new

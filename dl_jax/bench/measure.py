@@ -21,10 +21,10 @@ from dl_jax.bench.clock import (
 from dl_jax.bench.cost import Cost, bytes_of, cost_of, flops_of, xla_cost
 from dl_jax.bench.examples import mean_words
 from dl_jax.bench.memory import device_peak, peak_memory
-from dl_jax.bench.precision import in_precision
 from dl_jax.bench.record import Row
 from dl_jax.bench.stages import Built, build
 from dl_jax.bench.variants import EAGER, VARIANTS, Program, Setting
+from dl_jax.models.precision import in_precision
 from dl_jax.train import Data
 
 Show = Callable[[str], None]

@@ -8,10 +8,10 @@ from dl_jax.bench.ceilings import best_of, measure_ceilings
 from dl_jax.bench.examples import make_data
 from dl_jax.bench.interrupt import held_back
 from dl_jax.bench.measure import measure_row
-from dl_jax.bench.precision import Precision
 from dl_jax.bench.rates import with_rates
 from dl_jax.bench.record import Record
 from dl_jax.bench.workloads import LECTURE
+from dl_jax.models.precision import Precision
 from dl_jax.train import Data
 
 

@@ -16,8 +16,8 @@ import jax
 from jax import lax
 
 from dl_jax.bench.cost import Work
-from dl_jax.bench.precision import Precision, with_precision
 from dl_jax.bench.workloads import Workload
+from dl_jax.models.precision import Precision, with_precision
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.train import (
     Data,

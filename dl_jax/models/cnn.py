@@ -4,7 +4,15 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dl_jax.models.inputs import check_features, expect
-from dl_jax.models.layers import Conv, Dense, Dropout, Flatten, MaxPool, conv_relu_max_pool
+from dl_jax.models.layers import (
+    DATA_FIELDS,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool,
+    conv_relu_max_pool,
+)
 from dl_jax.ops.tiles import side_before, side_behind
 
 
@@ -23,6 +31,7 @@ class CNN(nn.Module):
     features: tuple[int, ...] = (32, 64)
     num_classes: int = 10
     dropout_rate: float = 0.5
+    data_fields = ("dropout_rate",)  # no field: without annotation
 
     @nn.compact
     def __call__(
@@ -45,5 +54,6 @@ class CNN(nn.Module):
             x = x[:, :height, :width]
         for features in self.features:
             x = conv_relu_max_pool(Conv(features, (3, 3), padding="VALID"), MaxPool(), x)
-        x = Dropout(self.dropout_rate)(Flatten()(x), train=train)
+        rate = self.get_variable(DATA_FIELDS, "dropout_rate", self.dropout_rate)
+        x = Dropout(rate)(Flatten()(x), train=train)
         return Dense(self.num_classes)(x)

@@ -11,6 +11,13 @@ from dl_jax.models.initializers import glorot_init
 Dense = partial(nn.Dense, kernel_init=glorot_init)
 Conv = partial(nn.Conv, kernel_init=glorot_init, conv_general_dilated=ops.conv_general_dilated)
 
+DATA_FIELDS = "hyperparams"
+"""The collection with the values of a model's `data_fields`, where they are data of the program.
+
+A model names those of its fields that change no shapes, and takes each as
+`self.get_variable(DATA_FIELDS, name, self.name)`: without such a variable it is a constant.
+"""
+
 
 class MaxPool(nn.Module):
     """The largest value of each window. Slide "Pooling".
@@ -116,10 +123,10 @@ class Dropout(nn.Module):
     """Dropout in training, the identity otherwise.
 
     Attributes:
-        rate: the share of values set to zero.
+        rate: the share of values set to zero; an array may be known only as the program runs.
     """
 
-    rate: float
+    rate: float | Float[Array, ""]
 
     def __call__(self, x: Float[Array, "n ..."], *, train: bool) -> Float[Array, "n ..."]:
         """Drop values with the random stream `"dropout"`."""

@@ -7,6 +7,7 @@ from dl_jax.report.page import write_index, write_page
 from dl_jax.report.picture import Picture
 from dl_jax.report.plots import (
     Grid,
+    Point,
     Window,
     number_text,
     plot_confusion,
@@ -20,6 +21,7 @@ from dl_jax.report.plots import (
     plot_loss_curves,
     plot_predictions,
     plot_probabilities,
+    plot_sweep,
     plot_weights,
     rows_text,
 )
@@ -45,6 +47,7 @@ from dl_jax.report.run_folder import (
     write_json,
     write_text,
 )
+from dl_jax.report.spread import Spread, history_of, mean_and_spread
 from dl_jax.report.tensorboard import Board, add_row, close_board, open_board
 
 __all__ = [
@@ -57,9 +60,11 @@ __all__ = [
     "Layer",
     "Model",
     "Picture",
+    "Point",
     "Result",
     "RunFolderError",
     "Sample",
+    "Spread",
     "Table",
     "Verdict",
     "Window",
@@ -70,8 +75,10 @@ __all__ = [
     "environment",
     "format_number",
     "format_seconds",
+    "history_of",
     "judge",
     "make_run_folder",
+    "mean_and_spread",
     "number_text",
     "open_board",
     "overall",
@@ -86,6 +93,7 @@ __all__ = [
     "plot_loss_curves",
     "plot_predictions",
     "plot_probabilities",
+    "plot_sweep",
     "plot_weights",
     "print_results",
     "rows_text",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dl_jax.report.numbers import format_number
-from dl_jax.report.result import Result, Verdict, embedded, whole_time
+from dl_jax.report.result import Figure, Result, Verdict, embedded, whole_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def print_results(results: Sequence[Result], *, console: "Console | None" = None
             bound = figure["bound"]
             table.add_row(
                 Padding(Text(figure["name"]), (0, 0, 0, 2)),
-                Text(_cell(figure["value"]), "bold"),
+                Text(_value(figure), "bold"),
                 _cell(figure["expected"]),
                 "-" if bound is None else f"{figure['direction']} {_cell(bound)}",
                 verdict_text(figure["verdict"]),
@@ -67,6 +67,13 @@ def print_results(results: Sequence[Result], *, console: "Console | None" = None
             why = data["reason"] or "as asked for"
             note = f"{result['experiment']}: embedded data, not comparable: {why}"
             console.print(Text(note, "yellow"), soft_wrap=True)
+
+
+def _value(figure: Figure) -> str:
+    """The value; of several seeds with half of its 95 % interval's width."""
+    spread = figure.get("spread")
+    half = f" +-{_cell(spread['high'] - figure['value'])}" if spread else ""
+    return _cell(figure["value"]) + half
 
 
 def _cell(cell: object) -> str:

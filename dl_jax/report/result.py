@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
+from dl_jax.report.spread import Spread
+
 Verdict = Literal["met", "missed", "not comparable", "interrupted"]
 Direction = Literal[">=", "<="]
 VERSION = 1
@@ -21,6 +23,7 @@ class Figure(TypedDict):
         direction: `">="` where more is better, `"<="` where less is.
         source: where `expected` is from, for example a slide of the lecture.
         verdict: from `judge`; None without a bound.
+        spread: of several seeds, of which `value` is the mean; absent of one.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Figure(TypedDict):
     direction: Direction
     source: str
     verdict: Verdict | None
+    spread: NotRequired[Spread]
 
 
 class Data(TypedDict):
@@ -114,6 +118,8 @@ class Result(TypedDict):
         samples: texts with their predictions.
         tables: numbers behind the pictures.
         programs: how many compiled programs were found in the cache, and how many were not.
+        spread: of several seeds, of which `history` has the means: beside each of its rows the
+            spread of each figure.
     """
 
     version: NotRequired[int]
@@ -134,6 +140,7 @@ class Result(TypedDict):
     samples: NotRequired[Sequence[Sample]]
     tables: NotRequired[Sequence[Table]]
     programs: NotRequired[str]
+    spread: NotRequired[Sequence[Mapping[str, Spread]]]
 
 
 def whole_time(result: Result) -> float:

@@ -8,7 +8,7 @@ from dl_jax.report.markup import Html, element, figure, join, pairs, table
 from dl_jax.report.notices import epochs_text, notice
 from dl_jax.report.numbers import format_number, format_seconds
 from dl_jax.report.picture import Picture
-from dl_jax.report.result import Data, Model, Result, Sample, Table, Verdict
+from dl_jax.report.result import Data, Figure, Model, Result, Sample, Table, Verdict
 
 # A sign beside the word, so that no verdict is told by its colour alone.
 _SIGNS: dict[Verdict, str] = {"met": "✓", "missed": "✗", "not comparable": "≠", "interrupted": "‖"}
@@ -88,7 +88,7 @@ def _figures(result: Result) -> Html:
     rows = [
         (
             f["name"],
-            element("b", format_number(f["value"])),
+            _with_spread(f),
             badge(f["verdict"]) if f["verdict"] else "–",
             format_number(f["expected"]),
             "–" if f["bound"] is None
@@ -98,7 +98,20 @@ def _figures(result: Result) -> Html:
         for f in result["figures"]
     ]  # fmt: skip
     columns = ("Quantity", "Got", "Verdict", "Expected", "Bound", "Source")
-    return table("Measured and expected", columns, rows, text_columns=(0, 2, 5))
+    caption = "Measured and expected"
+    numbers = [f["spread"]["n"] for f in result["figures"] if "spread" in f]
+    if numbers:
+        caption += f"; means of {numbers[0]} seeds with their 95 % intervals, by Student’s t"
+    return table(caption, columns, rows, text_columns=(0, 2, 5))
+
+
+def _with_spread(figure: Figure) -> Html:
+    """The value, and half of its interval's width beside it."""
+    value = element("b", format_number(figure["value"]))
+    spread = figure.get("spread")
+    if spread is None:
+        return value
+    return join(value, f" ± {format_number(spread['high'] - figure['value'])}")
 
 
 def _numbers(numbers: Table) -> Html:

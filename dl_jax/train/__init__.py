@@ -1,7 +1,9 @@
 """Compiled training: one step, many steps, a whole run as a function of a key, and `fit`."""
 
+from dl_jax.train.ensemble import make_ensemble
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.fit import Checkpoint, Fit, fit
+from dl_jax.train.hyperparams import with_hyperparams
 from dl_jax.train.mesh import default_mesh, device_mesh, on_one_device
 from dl_jax.train.state import Examples, TrainState, as_model_inputs, init_state, streams
 from dl_jax.train.step import evaluate, predict, train_step
@@ -21,11 +23,13 @@ __all__ = [
     "evaluate",
     "fit",
     "init_state",
+    "make_ensemble",
     "make_train",
     "on_one_device",
     "predict",
     "streams",
     "train_batches",
     "train_step",
+    "with_hyperparams",
     "zero_totals",
 ]

@@ -16,6 +16,7 @@ from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.hyperparams import Hyperparams, with_hyperparams
 from dl_jax.train.mesh import check_batch, default_mesh, put
 from dl_jax.train.state import Examples, TrainState, init_state, streams
 from dl_jax.train.step import evaluate
@@ -89,11 +90,11 @@ def make_train(
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train_data)
     data = put(data, mesh, whole=True)
-    return partial(_run, model, objective, optimizer, config, by_hand, mesh, data)
+    return partial(whole_run, model, objective, optimizer, config, by_hand, mesh, data)
 
 
 @partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config", "by_hand", "mesh"))
-def _run(
+def whole_run(
     model: nn.Module,
     objective: Objective,
     optimizer: optax.GradientTransformation,
@@ -102,6 +103,7 @@ def _run(
     mesh: Mesh | None,
     data: Data,
     key: Key[Array, ""],
+    hyperparams: Hyperparams | None = None,
 ) -> tuple[TrainState, History]:
     """The run with its data as an argument: as a constant it would be compiled, for seconds."""
     examples, validation = data
@@ -109,6 +111,9 @@ def _run(
     whole, rest = divmod(size, config.batch_size)
     init, order_key, noise = streams(key)
     start = init_state(model, optimizer, init, examples.inputs[:1])
+    if hyperparams:
+        # A hand derivation has the model's fields within it: only the optimizer's are data then.
+        start = with_hyperparams(None if by_hand else model, start, hyperparams)
 
     def steps(carry, order, first, count, batch_size):
         return train_batches(

@@ -45,6 +45,14 @@ def test_a_small_rate_still_drops(key):
     assert jnp.array_equal(ops.dropout(jnp.ones(9), 0.0, key), jnp.ones(9))
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.25, 0.999])
+def test_dropout_at_a_rate_known_as_the_program_runs_is_the_same(key, rate):
+    x = jnp.linspace(1, 2, 1001)
+    np.testing.assert_allclose(
+        jax.jit(ops.dropout)(x, jnp.float32(rate), key), ops.dropout(x, rate, key), rtol=1e-6
+    )
+
+
 def test_dropout_refuses_to_drop_everything(key):
     with pytest.raises(ValueError, match=r"rate in \[0, 1\), got 1"):
         ops.dropout(jnp.ones(3), 1.0, key)

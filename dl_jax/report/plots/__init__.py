@@ -16,6 +16,7 @@ from dl_jax.report.plots.probabilities import plot_jacobian, plot_probabilities
 from dl_jax.report.plots.ratios import Ratio, plot_ratios
 from dl_jax.report.plots.roofline import Dot, plot_roofline
 from dl_jax.report.plots.stages import Bar, plot_stages
+from dl_jax.report.plots.sweep import Point, plot_sweep
 from dl_jax.report.plots.weights import plot_weights
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Dot",
     "Grid",
     "Map",
+    "Point",
     "Ratio",
     "Series",
     "Window",
@@ -43,6 +45,7 @@ __all__ = [
     "plot_ratios",
     "plot_roofline",
     "plot_stages",
+    "plot_sweep",
     "plot_weights",
     "rows_text",
 ]

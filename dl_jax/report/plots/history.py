@@ -8,19 +8,31 @@ import numpy as np
 
 from dl_jax.report.numbers import format_number
 from dl_jax.report.picture import Picture, Theme, save_picture
+from dl_jax.report.spread import Spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_BOUNDS = ("low", "high")
 
-def plot_history(history: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> Picture:
+
+def plot_history(
+    history: Sequence[Mapping[str, Any]],
+    path: Path,
+    *,
+    title: str,
+    spread: Sequence[Mapping[str, Spread]] = (),
+) -> Picture:
     """Loss and accuracy against epochs: dots for training, a line for validation.
+
+    Of several seeds they are the means, with bands of the means' 95 % intervals.
 
     Args:
         history: a row an epoch: `epoch`, `loss`, and where they exist `accuracy`, `val_loss`,
             `val_accuracy`. Values that are not finite leave a gap.
         path: of the PNG.
         title: above the picture.
+        spread: of several seeds, a row an epoch with the spread of each value.
 
     Raises:
         ValueError: for a history without an epoch.
@@ -54,6 +66,11 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: Path, *, title: str
             axes.spines["left"].set_visible(False)
             dots = {"markersize": 5.5, "color": theme.blue, "clip_on": False}
             handles["training"] = axes.plot(epochs, train, "o", **dots)[0]
+            for key, colour in ((metric, theme.blue), (f"val_{metric}", theme.red)):
+                low, high = (_column([row.get(key, {}) for row in spread], k) for k in _BOUNDS)
+                if np.isfinite(low).any():
+                    band = {"color": colour, "alpha": 0.22, "linewidth": 0}
+                    axes.fill_between(epochs, low, high, **band)
             if not np.isfinite(validation).any():
                 continue
             stroke = {"linewidth": 2.2, "color": theme.red, "solid_capstyle": "round"}
@@ -89,6 +106,8 @@ def plot_history(history: Sequence[Mapping[str, Any]], path: Path, *, title: str
     if best is not None:
         lowest = format_number(float(columns["val_loss"][best]))
         caption += f" The validation loss is lowest, {lowest}, at epoch {epochs[best]:.0f}."
+    if spread and (numbers := [one["n"] for one in spread[0].values()]):
+        caption += f" Means of {numbers[0]} seeds, with bands of their 95 % intervals."
     return Picture(path, alt, caption)
 
 

@@ -7,9 +7,14 @@ import optax
 import pytest
 from flax import linen as nn
 
-from dl_jax.bench.precision import PRECISIONS, in_precision, with_precision
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
+from dl_jax.models.precision import (
+    PRECISIONS,
+    in_precision,
+    with_mixed_precision,
+    with_precision,
+)
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.train import Examples, init_state, train_step
 
@@ -86,3 +91,51 @@ def test_batch_statistics_are_kept_in_float32_or_better(precision, kept):
     for state in (before, after):
         assert dtypes(state.model_state) == {kept}
         assert dtypes(state.params) == {precision}
+
+
+def test_mixed_precision_computes_in_bfloat16_and_keeps_and_sums_in_float32():
+    plain, adam = create("mnist_cnn"), optax.adam(1e-3)
+    model = with_mixed_precision(plain, "bfloat16")
+    before, after, metrics = after_a_step(model, adam, BATCH)
+    for tree in (before.params, after.params, before.opt_state, after.opt_state, metrics):
+        assert dtypes(tree) == {"float32"}
+    images = jax.ShapeDtypeStruct((4, 10, 10, 1), jnp.float32)
+    logits, captured = jax.eval_shape(
+        lambda p, x: model.apply({"params": p}, x, capture_intermediates=True, mutable=[
+            "intermediates"]),
+        before.params, images,
+    )  # fmt: skip
+    assert str(logits.dtype) == "float32"  # so that the loss is
+    dense = captured["intermediates"]["Dense_0"]["__call__"][0]
+    assert str(dense.dtype) == "bfloat16"
+    shapes = jax.tree.map(lambda p: p.shape, init_shapes(plain).params)
+    assert jax.tree.map(lambda p: p.shape, before.params) == shapes
+
+
+def init_shapes(model):
+    before, _, _ = after_a_step(model, optax.adam(1e-3), BATCH)
+    return before
+
+
+def test_mixed_precision_begins_with_the_networks_own_parameters():
+    plain, key = create("fashion_mlp"), jax.random.key(0)
+    images = jnp.ones((1, 4, 4, 1))
+    one, other = (
+        compile_once(lambda key, m=model: m.init(key, images))(key)
+        for model in (plain, with_mixed_precision(plain, "bfloat16"))
+    )
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_mixed_precision_keeps_batch_statistics_in_float32():
+    batch = Examples(np.zeros((4, 3), np.float32), np.arange(4, dtype=np.int32))
+    with jax.numpy_rank_promotion("allow"):
+        model = with_mixed_precision(Normed(), "bfloat16")
+        before, after, _ = after_a_step(model, optax.sgd(0.1), batch)
+    assert dtypes(before) == dtypes(after) == {"float32"}
+
+
+def test_mixed_precision_leaves_float32_alone_and_is_float64_throughout():
+    plain = create("fashion_mlp")
+    assert with_mixed_precision(plain, "float32") is plain
+    assert with_mixed_precision(plain, "float64") == with_precision(plain, "float64")

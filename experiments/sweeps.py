@@ -1,0 +1,128 @@
+"""A sweep: the same training with several values of a setting, as one program."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optax
+
+from dl_jax import report
+from dl_jax.models.precision import with_mixed_precision
+from dl_jax.train import Data, Examples, Schedule
+from experiments.grid import Grid, grid_of, label
+from experiments.members import Members, add_members, train_members
+from experiments.record import Record
+from experiments.training import Task
+
+Figures = Mapping[str, tuple[float, report.Spread | None]]
+
+
+def sweep(
+    record: Record,
+    config: Any,
+    task: Task,
+    examples: Examples,
+    *,
+    num_epochs: int,
+    validation: Examples | None = None,
+) -> None:
+    """Train every seed at every point of `config.sweep`, and add table, picture and the best.
+
+    Args:
+        record: of the run.
+        config: of an experiment that trains.
+        task: what is trained; its `optimizer_of` takes the learning rate.
+        examples: to train on.
+        num_epochs: of each member.
+        validation: held out.
+    """
+    grid = grid_of(config.sweep, config)
+    optimizer = task.optimizer
+    if "learning_rate" in grid[0]:
+        assert task.optimizer_of is not None
+        injected = optax.inject_hyperparams(task.optimizer_of)
+        optimizer = injected(learning_rate=grid[0]["learning_rate"])
+    seeds = range(config.seed, config.seed + config.seeds)
+    with record.timed("training"):
+        members = train_members(
+            with_mixed_precision(task.model, config.precision),
+            task.objective,
+            optimizer,
+            Data(examples, validation),
+            Schedule(num_epochs, config.batch_size),
+            seeds=seeds,
+            grid=grid,
+            by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,
+        )
+    add_members(record, members, seeds)
+    add_sweep(record, members)
+
+
+def add_sweep(record: Record, members: Members) -> None:
+    """Add the table of a sweep, its picture, and which point did best.
+
+    The last epoch is what counts: its validation accuracy, or its loss where there is none.
+    """
+    last = [[fit.history[-1] for fit in members.of_point(i)] for i in range(len(members.grid))]
+    both = [
+        {k: report.mean_and_spread([row[k] for row in rows]) for k in rows[0] if k != "epoch"}
+        for rows in last
+    ]
+    metric = next(k for k in ("val_accuracy", "val_loss", "loss") if k in both[0])
+    record.add_table(
+        f"After the last epoch; mean of {members.num_seeds} seeds with half of its 95 % interval"
+        if members.num_seeds > 1
+        else "After the last epoch",
+        [*(_words(name) for name in members.grid[0]), *_columns(both[0])],
+        [
+            [*(f"{value:g}" for value in point.values()), *_cells(figures)]
+            for point, figures in zip(members.grid, both, strict=True)
+        ],
+    )
+    means = np.array([figures[metric][0] for figures in both])
+    means = np.where(np.isfinite(means), means, np.nan)
+    if not np.isfinite(means).any():
+        raise ValueError("sweep: every member diverged; sweep smaller values")
+    best = int((np.nanargmax if "accuracy" in metric else np.nanargmin)(means))
+    values = [row[metric] for row in last[best]]
+    point = members.grid[best]
+    record.add_figure(f"best {_words(metric)}: {label(point)}", values)
+    _draw(record, members.grid, [figures[metric] for figures in both], _words(metric))
+
+
+def _draw(
+    record: Record,
+    grid: Grid,
+    figures: Sequence[tuple[float, report.Spread | None]],
+    metric: str,
+) -> None:
+    name, *others = grid[0]
+    lines: dict[str, list[report.Point]] = {}
+    for point, (mean, spread) in zip(grid, figures, strict=True):
+        low, high = (spread["low"], spread["high"]) if spread else (mean, mean)
+        line = lines.setdefault(label({other: point[other] for other in others}), [])
+        line.append(report.Point(point[name], mean, low, high))
+    path, title = record.folder / "sweep.png", record.result["title"]
+    record.pictures.append(
+        report.plot_sweep(lines, path, name=name, metric=metric.capitalize(), title=title)
+    )
+
+
+def _columns(figures: Figures) -> list[str]:
+    return [
+        column
+        for name, (_, spread) in figures.items()
+        for column in ((_words(name), "±") if spread else (_words(name),))
+    ]
+
+
+def _cells(figures: Figures) -> list[float]:
+    return [
+        cell
+        for mean, spread in figures.values()
+        for cell in ((mean, spread["high"] - mean) if spread else (mean,))
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("val_", "validation ").replace("_", " ")

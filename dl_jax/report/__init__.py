@@ -40,6 +40,7 @@ from dl_jax.report.result import (
 from dl_jax.report.run_folder import (
     RunFolderError,
     append_jsonl,
+    json_text,
     make_run_folder,
     write_json,
     write_text,
@@ -64,6 +65,7 @@ __all__ = [
     "environment",
     "format_number",
     "format_seconds",
+    "json_text",
     "judge",
     "make_run_folder",
     "number_text",

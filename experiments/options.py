@@ -1,5 +1,7 @@
 """What every experiment takes on the command line, and how a configuration is run."""
 
+import errno
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,6 +13,7 @@ from typing import Literal, TypeVar
 from dl_jax import report
 from dl_jax.data import DataCorrupted, DataNotFound
 from dl_jax.models.precision import Precision
+from dl_jax.train import CheckpointError, NonFinite, NonFiniteError
 from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
 from experiments.grid import grid_of
 
@@ -58,6 +61,21 @@ class Training(Options):
     """Of what the layers compute; with bfloat16 parameters and sums stay in float32."""
     deterministic: bool = dataclass_field(default=False, kw_only=True)
     """The same bits each time on a GPU as well, where sums run in any order otherwise."""
+    resume: bool = dataclass_field(default=False, kw_only=True)
+    """Go on with the run in the folder that --out names."""
+    checkpoint_every: int | None = dataclass_field(default=None, kw_only=True)
+    """Steps between two checkpoints; behind epochs, for at most 2 % of the time, unless given."""
+    nonfinite: NonFinite = dataclass_field(default="stop", kw_only=True)
+    """Whether numbers that are not finite end the run, or their updates are left out."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, after the run was kept."""
+
+    def __init__(self, number: int, resume: str):
+        """Carry the signal's number and the command by which the run goes on."""
+        super().__init__()
+        self.number, self.resume = number, resume
 
 
 def command(experiment: str, config: Output) -> str:
@@ -65,7 +83,7 @@ def command(experiment: str, config: Output) -> str:
     words = [f"python -m experiments.{experiment}"]
     for field in fields(config):
         value = getattr(config, field.name)
-        if value != field.default and field.name != "out":
+        if value != field.default and field.name not in ("out", "resume"):
             name = field.name.replace("_", "-")
             if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
@@ -89,13 +107,18 @@ def changed(config: Output) -> list[str]:
 
 def check(config: Output) -> None:
     """Raise a ValueError for settings that no training can have; before any data is loaded."""
-    for name in ("num_epochs", "batch_size", "seeds"):
+    for name in ("num_epochs", "batch_size", "seeds", "checkpoint_every"):
         number = getattr(config, name, 1)
         if number is not None and number < 1:
             raise ValueError(f"{name}: expected at least 1, got {number}")
     if not isinstance(config, Training):
         return
     grid_of(config.sweep, config)
+    if config.resume and (config.seeds > 1 or config.sweep):
+        raise ValueError(
+            "resume: a run of several seeds or of a sweep is one program, which keeps nothing "
+            "until it ends; start it again without --resume"
+        )
     if config.tensorboard and find_spec("tensorboardX") is None:
         raise ValueError(
             "--tensorboard needs tensorboardX, which is not installed: "
@@ -119,8 +142,9 @@ Config = TypeVar("Config", bound=Output)
 def main(experiment: str, config: type[Config], run: Callable[[Config], object]) -> None:
     """Parse the command line into a configuration and run the experiment.
 
-    Bad input ends with one message and exit code 2, Ctrl-C with 130; of many processes those that
-    lost another one end with 1.
+    Bad input ends with one message and exit code 2, Ctrl-C with 130, SIGTERM in training with 143;
+    numbers that are not finite, a full disk, or the loss of another process with one message and
+    exit code 1.
     """
     import tyro
 
@@ -137,10 +161,18 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
     ) as error:  # fmt: skip
         print(f"error: {error}", file=sys.stderr)
         leave(2)
-    except ProcessLostError as error:
+    except (NonFiniteError, CheckpointError, ProcessLostError) as error:
         print(f"error: {error}", file=sys.stderr)
+        leave(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"error: {error}; the checkpoints that are there are whole", file=sys.stderr)
         leave(1)
     except KeyboardInterrupt as stop:
         kept = ": what was finished by then is kept" if stop.__cause__ else ""
+        cause, code = stop.__cause__ or stop, 128 + signal.SIGINT
+        if isinstance(cause, Stopped):
+            kept, code = f"; it goes on with\n  {cause.resume}", 128 + cause.number
         print(f"interrupted{kept}", file=sys.stderr)
-        leave(130)
+        leave(code)

@@ -1,6 +1,7 @@
 """An experiment in many processes: they meet, compare their settings, and one of them writes."""
 
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -55,7 +56,10 @@ def joined(experiment: str, config: Config) -> Iterator[Config]:
                 open(os.devnull, "w") as nowhere,
                 redirect_stdout(nowhere),
             ):
-                yield replace(config, out=Path(folder) / "run")
+                own = Path(folder) / "run"
+                if config.resume and config.out:  # each goes on from the same checkpoints
+                    shutil.copytree(config.out, own)
+                yield replace(config, out=own)
     except jax.errors.JaxRuntimeError as error:
         raise ProcessLostError(
             f"process {jax.process_index()} of {jax.process_count()}: the others no longer answer, "

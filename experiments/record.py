@@ -4,7 +4,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from dl_jax.models.precision import Precision, in_precision
 from experiments.compilation import kept_programs
 from experiments.determinism import is_deterministic
 from experiments.options import Output, Training, changed, check, command
+from experiments.resuming import check_resumable, written_alone
 from experiments.sources import Source, describe
 
 # What becomes of a float32 matrix product where nothing is asked for.
@@ -40,6 +41,9 @@ class Record:
     """TensorBoard's files, where they are asked for."""
     precision: Precision = "float32"
     """In which layers compute."""
+    config: Output = field(default_factory=Output)
+    trainings: int = 0
+    """How many there have been so far that can be resumed."""
 
     def add_data(self, source: Source) -> None:
         """Say which data are used; on the console too, where they are not the real ones."""
@@ -88,6 +92,13 @@ class Record:
         self.add_epoch_times(epoch, row)
         figures = [f"{k} {v:.4f}" for k, v in row.items() if k != "epoch" and "seconds" not in k]
         print(f"epoch {epoch:2d}  {'  '.join(figures)}  {row['seconds']:.2f} s", flush=True)
+
+    def restore(self, rows: Sequence[dict[str, float]]) -> None:
+        """Begin the history with the epochs of a run that is resumed."""
+        self.result["history"] = list(rows)
+        report.write_text(self.folder / "metrics.jsonl", "")
+        for row in rows:
+            report.append_jsonl(self.folder / "metrics.jsonl", row)
 
     def add_epoch_times(self, epoch: int, row: dict[str, float]) -> None:
         """Add an epoch to the times of training and evaluation; a callback of `fit`."""
@@ -172,26 +183,51 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
         Interrupted: after Ctrl-C, if there is something to keep.
     """
     check(config)
-    folder = report.make_run_folder(config.out, experiment)
-    if config.out is not None and folder != config.out:
-        print(f"{config.out} exists and stays as it is; this run goes to {folder}")
-    report.write_json(folder / "config.json", asdict(config))
+    to_resume = config if isinstance(config, Training) and config.resume else None
+    if to_resume:
+        folder = check_resumable(to_resume.out, experiment, to_resume)
+    else:
+        folder = report.make_run_folder(config.out, experiment)
+        if config.out is not None and folder != config.out:
+            print(f"{config.out} exists and stays as it is; this run goes to {folder}")
+    with written_alone(folder) if isinstance(config, Training) else nullcontext():
+        if to_resume:  # another process may have finished it meanwhile
+            check_resumable(folder, experiment, to_resume)
+        with _written(folder, experiment, config, title, description) as record:
+            yield record
+
+
+@contextmanager
+def _written(
+    folder: Path, experiment: str, config: Output, title: str, description: str
+) -> Iterator[Record]:
+    """The record in its folder, written at the end; removed where there is nothing in it."""
     changes = changed(config)
     if changes:
         description += f" Not the lecture's settings: {', '.join(changes)}."
-    record = Record(folder, _blank(experiment, config, title, description), bool(changes))
-    if getattr(config, "tensorboard", False):
-        record.board = report.open_board(folder / "tensorboard")
-    record.precision = config.precision if isinstance(config, Training) else "float32"
+    blank = _blank(experiment, config, title, description)
+    if not (folder / "config.json").exists():  # of a run that is resumed they are there
+        report.write_json(folder / "config.json", blank["config"])
+        if isinstance(config, Training):
+            report.write_json(folder / "result.json", blank)  # so that it can be resumed
+    record = Record(folder, blank, bool(changes), config=config)
+    if isinstance(config, Training):
+        record.precision = config.precision
+        record.board = report.open_board(folder / "tensorboard") if config.tensorboard else None
     try:
         with kept_programs() as programs, in_precision(record.precision):
             record.programs = programs
             yield record
     except BaseException as error:
         if not _has_something(record.result):
-            shutil.rmtree(folder)  # it held the configuration alone
+            resumable = isinstance(config, Training) and config.resume
+            if not (resumable or (folder / "checkpoints").exists()):
+                shutil.rmtree(folder)  # it held the configuration alone
             raise
-        _write(record)
+        try:
+            _write(record)
+        except OSError as other:  # a full disk; what stopped the run is what is to be said
+            print(f"{folder}: the page could not be written: {other}")
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(record) from error
         raise
@@ -242,7 +278,8 @@ def _blank(experiment: str, config: Output, title: str, description: str) -> rep
         "data": None,
         "model": None,
         "times": {},
-        "config": asdict(config),
+        # Whether a run was resumed is none of its settings.
+        "config": {name: v for name, v in asdict(config).items() if name != "resume"},
         "environment": {
             **report.environment(),
             "devices": devices,

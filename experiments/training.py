@@ -1,6 +1,8 @@
 """Training, evaluation and pictures, as the experiments on classifiers share them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,12 +24,14 @@ from dl_jax.train import (
     TrainState,
     as_model_inputs,
     fit,
+    init_state,
     on_one_device,
     predict,
 )
 from experiments.members import add_means, train_members
-from experiments.options import Gradients
+from experiments.options import Gradients, Training
 from experiments.record import Record
+from experiments.resuming import Kept, kept
 
 
 class Task(NamedTuple):
@@ -80,7 +84,8 @@ def train(
 ) -> Trained:
     """Train with `fit`, or several seeds as one program; add history and times to the record.
 
-    Many devices train, but what follows, tests and pictures, is done on one.
+    Many devices train, but what follows, tests and pictures, is done on one. A run whose options
+    are `Training` can be resumed, unless it has several seeds or a start of its own.
     """
     model = with_mixed_precision(task.model, record.precision)
     by_hand = task.by_hand if gradients == "hand" else None
@@ -94,25 +99,55 @@ def train(
             )  # fmt: skip
         means = add_means(record, members, numbers) if keep_history else []
         return Trained(members.fits[0].state, means, 0.0, members.fits)
-    done = fit(
-        model,
-        task.objective,
-        task.optimizer,
-        examples,
-        num_epochs=num_epochs,
-        batch_size=batch_size,
-        key=jax.random.key(seed),
-        validation=validation,
-        callbacks=[record.add_epoch if keep_history else record.add_epoch_times],
-        by_hand=by_hand,
-        start=start,
-    )
+    config = record.config if start is None and isinstance(record.config, Training) else Training()
+    keeping = _kept(record, task, examples, num_epochs, seed, keep_history)
+    with keeping if config is record.config else nullcontext(Kept(start, None)) as (start, keep):
+        done = fit(
+            model,
+            task.objective,
+            task.optimizer,
+            examples,
+            num_epochs=num_epochs,
+            batch_size=batch_size,
+            key=jax.random.key(seed),
+            validation=validation,
+            callbacks=[record.add_epoch if keep_history else record.add_epoch_times],
+            by_hand=by_hand,
+            start=start,
+            checkpoint=keep,
+            checkpoint_every=config.checkpoint_every,
+            nonfinite=config.nonfinite,
+        )
     record.add_time("compilation", done.compile_seconds)
     if keep_history:
         epochs = [row["seconds"] for row in done.history]
         record.add_time("epoch", float(np.median(epochs)))
     done = done._replace(state=on_one_device(done.state))
     return Trained(*done, [done])
+
+
+@contextmanager
+def _kept(
+    record: Record, task: Task, examples: Examples, num_epochs: int, seed: int, keep_history: bool
+) -> Iterator[Kept]:
+    """What makes a training resumable; one that is resumed begins with the rows it has."""
+    config, data = record.config, record.result["data"]
+    assert isinstance(config, Training)
+    record.trainings += 1
+    make = partial(init_state, task.model, task.optimizer)
+    like = jax.eval_shape(make, jax.random.key(0), examples.inputs[:1])
+    about = {"data": data and data["digest"], "num_epochs": num_epochs, "seed": seed}
+    name = record.result["experiment"]
+    with kept(record.folder, name, config, record.trainings, like, about) as found:
+        rows = found.start.history if found.start else []
+        if config.resume:
+            if keep_history:
+                record.restore(rows)
+            for row in rows:
+                record.add_epoch_times(int(row["epoch"]), row)
+            step = int(found.start.state.step) if found.start else 0
+            print(f"Training {record.trainings} goes on behind step {step}", flush=True)
+        yield found
 
 
 def logits_of(

@@ -43,6 +43,7 @@ from dl_jax.report.result import (
 from dl_jax.report.run_folder import (
     RunFolderError,
     append_jsonl,
+    json_text,
     make_run_folder,
     write_json,
     write_text,
@@ -76,6 +77,7 @@ __all__ = [
     "format_number",
     "format_seconds",
     "history_of",
+    "json_text",
     "judge",
     "make_run_folder",
     "mean_and_spread",

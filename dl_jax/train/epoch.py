@@ -1,6 +1,7 @@
 """Many steps in one compiled program."""
 
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +14,24 @@ from jaxtyping import Array, Int, Key
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.mesh import among, in_place, over_devices
+from dl_jax.train.nonfinite import all_finite, learned
 from dl_jax.train.state import Examples, TrainState
 from dl_jax.train.step import Metrics, evaluate, train_step
+
+NonFinite = Literal["stop", "skip"]
 
 
 @partial(
     jax.jit,
-    static_argnames=("model", "objective", "optimizer", "batch_size", "by_hand", "mesh"),
+    static_argnames=(
+        "model",
+        "objective",
+        "optimizer",
+        "batch_size",
+        "by_hand",
+        "mesh",
+        "nonfinite",
+    ),
     donate_argnames=("state", "totals"),
 )
 def train_batches(
@@ -37,6 +49,7 @@ def train_batches(
     batch_size: int,
     by_hand: Network | None = None,
     mesh: Mesh | None = None,
+    nonfinite: NonFinite = "stop",
 ) -> tuple[TrainState, Metrics]:
     """Make `count` steps on consecutive batches of the order, as one program.
 
@@ -57,6 +70,10 @@ def train_batches(
         batch_size: examples a step.
         by_hand: as in `train_step`.
         mesh: on whose devices the arguments lie; each batch is cut over its `data` axis.
+        nonfinite: what is done where numbers are not finite. "stop" keeps the state before the
+            first step whose loss is not: its `step` says which, and `totals["loss"]` that it is so;
+            no later step changes it. "skip" leaves out each update whose loss, or what would be
+            learned, is not, and counts it in the totals.
 
     Returns:
         The state after the steps, and the totals with these examples added.
@@ -67,11 +84,21 @@ def train_batches(
         index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
         batch = over_devices(jax.tree.map(lambda a: a[index], examples), mesh)
         with among(mesh):
-            state, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
-        totals = {k: totals[k] + batch_size * metrics[k] for k in totals}
-        return in_place((state, totals), mesh)
+            after, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)
+        added = {k: totals[k] + batch_size * metrics[k] for k in metrics}
+        if nonfinite == "stop":
+            # The select is fused with the update, which reads and writes the same numbers anyway.
+            return in_place((_select(jnp.isfinite(added["loss"]), after, state), added), mesh)
+        good = jnp.isfinite(metrics["loss"]) & all_finite(learned(after))
+        left_out = {"skipped": totals["skipped"] + 1, "left_out": totals["left_out"] + batch_size}
+        totals = _select(good, totals | added, totals | left_out)
+        return in_place((_select(good, after, state).replace(step=after.step), totals), mesh)
 
     return in_place(lax.fori_loop(0, count, body, (state, totals)), mesh)
+
+
+def _select(good, first, second):
+    return jax.tree.map(lambda a, b: jnp.where(good, a, b), first, second)
 
 
 @partial(jax.jit, static_argnames="size")
@@ -92,12 +119,22 @@ def epoch_order(key: Key[Array, ""], epoch: Int[Array, ""] | int, size: int) -> 
 
 
 def zero_totals(
-    model: nn.Module, objective: Objective, state: TrainState, examples: Examples
+    model: nn.Module,
+    objective: Objective,
+    state: TrainState,
+    examples: Examples,
+    nonfinite: NonFinite = "stop",
 ) -> Metrics:
-    """Return a zero for `loss` and for each metric of the objective; nothing is computed."""
+    """Return a zero for `loss` and for each metric of the objective; nothing is computed.
+
+    For "skip" also for `skipped`, the updates, and `left_out`, the examples of their batches.
+    """
 
     def of_one(state, examples):
         return evaluate(model, objective, state, jax.tree.map(lambda a: a[:1], examples))
 
     figures = jax.eval_shape(of_one, state, examples)
-    return {name: jnp.zeros(figure.shape, figure.dtype) for name, figure in figures.items()}
+    zeros = {name: jnp.zeros(figure.shape, figure.dtype) for name, figure in figures.items()}
+    if nonfinite == "skip":
+        zeros |= {name: jnp.zeros((), jnp.float32) for name in ("skipped", "left_out")}
+    return zeros

@@ -1,5 +1,6 @@
 """Training with the epochs on the host: progress, callbacks, a history as it grows."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,8 +17,9 @@ from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
-from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.mesh import check_batch, default_mesh, put
+from dl_jax.train.nonfinite import NonFiniteError, all_finite, first_place, learned
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -35,11 +37,13 @@ class Checkpoint(NamedTuple):
         state: whose `step` says which epoch and which batch come next.
         totals: sums over the examples of the epoch that has begun, by metric; `{}` between epochs.
         history: the rows of the epochs that are over.
+        seconds: of training in the epoch that has begun.
     """
 
     state: TrainState
     totals: Metrics = {}  # noqa: RUF012
     history: Sequence[Row] = ()
+    seconds: float = 0.0
 
 
 class Fit(NamedTuple):
@@ -48,7 +52,8 @@ class Fit(NamedTuple):
     Attributes:
         state: after the last epoch.
         history: a row an epoch: `epoch` (from 1), `loss` and the objective's metrics, with
-            validation data `val_loss` and so on, `seconds` of training and `val_seconds`.
+            validation data `val_loss` and so on, `seconds` of training and `val_seconds`; where
+            updates may be left out `skipped`, how many were: the means are over the others.
         compile_seconds: how long initialising and compiling took, which no row contains.
     """
 
@@ -74,6 +79,7 @@ def fit(
     checkpoint: Callable[[Checkpoint], None] | None = None,
     checkpoint_every: int | None = None,
     mesh: Mesh | None = None,
+    nonfinite: NonFinite = "stop",
 ) -> Fit:
     """Train; the same key gives the run that `make_train` gives, to rounding.
 
@@ -102,13 +108,16 @@ def fit(
         checkpoint: called after each epoch, and within it between the calls of the compiled
             program, with how far the run is. The next call takes the state's memory: what is to
             be kept has to be copied or written before this returns. What it raises ends the run.
-        checkpoint_every: steps between two of its calls within an epoch, at most; unless given, a
-            twentieth of the epoch.
+        checkpoint_every: within an epoch, calls it behind each multiple of so many steps; calls
+            come behind each twentieth of an epoch too.
         mesh: the devices, by `device_mesh`; unless given all of them, or `jax.default_device`.
+        nonfinite: whether a loss or parameters that are not finite end the run, or "skip": such
+            an update is left out. No checkpoint has such parameters.
 
     Raises:
         ValueError: if data, model and settings do not fit each other, a batch does not divide
             over the devices, or processes were called with different data or settings.
+        NonFiniteError: unless they are skipped; names step, epoch and layer.
     """
     train = Examples(*train)
     validation = validation and Examples(*validation)
@@ -142,54 +151,82 @@ def fit(
         start = Checkpoint(state)
     else:
         check_start(model, optimizer, start.state, one)
+        if nonfinite == "stop" and start.totals.get("skipped"):
+            raise ValueError(
+                "start: updates of the epoch that has begun were left out; expected "
+                "nonfinite='skip', got 'stop'"
+            )
         state = jax.tree.map(jnp.copy, start.state)  # the program takes its argument's memory
         _, order_key, noise = streams(key)
-    zeros = zero_totals(model, objective, state, train)
+    zeros = zero_totals(model, objective, state, train, nonfinite)
     if mesh is not None:
         state, zeros, order_key, noise = put((state, zeros, order_key, noise), mesh)
         start = start._replace(totals=put(start.totals, mesh))
     whole, rest = divmod(size, batch_size)
     first_epoch, done = divmod(int(state.step), whole + bool(rest))
-    run = partial(train_batches, model, objective, optimizer, by_hand=by_hand, mesh=mesh)
+    run = partial(
+        train_batches, model, objective, optimizer, by_hand=by_hand, mesh=mesh, nonfinite=nonfinite
+    )
     judge = partial(evaluate, model, objective, mesh=mesh)
 
     order = epoch_order(order_key, 0, size)
     totals = jax.tree.map(jnp.copy, zeros)
     for piece in (batch_size, rest) if rest else (batch_size,):
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
+
+    def check(epoch: int) -> None:
+        """Raise a NonFiniteError if the calls so far met a loss or made parameters that are so."""
+        if nonfinite == "skip" or all_finite((totals["loss"], learned(state))):
+            return
+        stopped = not jnp.isfinite(totals["loss"])  # then the step of the state was not made
+        at = int(state.step) % (whole + bool(rest)) * batch_size
+        index = order[at : at + batch_size]
+        batch = Examples(*(a[index] for a in train))
+        place = first_place(model, state, batch, noise)
+        raise NonFiniteError(int(state.step) + bool(stopped), epoch + 1, place)
+
+    check(first_epoch)
     if validation is not None:
         jax.block_until_ready(judge(state, validation))
     compile_seconds = time.perf_counter() - started
 
     history = list(start.history)
-    a_call = min(-(-whole // _CALLS_AN_EPOCH), checkpoint_every or whole)
+    a_call = -(-whole // _CALLS_AN_EPOCH)
     seen = first_epoch * size + done * batch_size
     with progress_bar(num_epochs, size, show=progress, seen=seen) as advance:
         for epoch in range(first_epoch, num_epochs):
-            started = time.perf_counter()
+            started = time.perf_counter() - (start.seconds if done else 0.0)
             order = epoch_order(order_key, epoch, size)
-            totals = jax.tree.map(jnp.copy, (done and start.totals) or zeros)
-            for step in range(done, whole, a_call):
+            totals = zeros | dict(start.totals) if done else zeros
+            totals = jax.tree.map(jnp.copy, totals)  # the program takes its argument's memory
+            step, behind = done, epoch * (whole + bool(rest))
+            while step < whole:
                 count = min(a_call, whole - step)
+                if checkpoint_every:
+                    count = min(count, checkpoint_every - (behind + step) % checkpoint_every)
                 state, totals = run(
                     state, totals, train, order, noise, step * batch_size, count,
                     batch_size=batch_size,
                 )  # fmt: skip
                 jax.block_until_ready(totals)
-                advance(count * batch_size, totals, (step + count) * batch_size)
-                if checkpoint is not None and step + count < whole + bool(rest):
-                    checkpoint(Checkpoint(state, totals, history))
+                check(epoch)
+                step += count
+                advance(count * batch_size, totals, step * batch_size)
+                if checkpoint is not None and step < whole + bool(rest):
+                    seconds = time.perf_counter() - started
+                    checkpoint(Checkpoint(state, totals, history, seconds))
             if rest:
                 state, totals = run(
                     state, totals, train, order, noise, size - rest, 1, batch_size=rest
                 )
+                check(epoch)
                 advance(rest, totals, size)
             done = 0
-            row = {"epoch": epoch + 1, **_floats(totals, size)}
+            row = {"epoch": epoch + 1, **_means(totals, size)}
             row["seconds"] = time.perf_counter() - started
             if validation is not None:
                 started = time.perf_counter()
-                figures = _floats(judge(state, validation), 1)
+                figures = _means(judge(state, validation), 1)
                 row |= {f"val_{name}": figure for name, figure in figures.items()}
                 row["val_seconds"] = time.perf_counter() - started
             history.append(row)
@@ -206,5 +243,9 @@ def _start(model, optimizer, key, inputs):
     return init_state(model, optimizer, init, inputs), order_key, noise
 
 
-def _floats(figures: Metrics, size: int) -> Row:
-    return {name: float(figure) / size for name, figure in figures.items()}
+def _means(totals: Metrics, size: int) -> Row:
+    """The means over the examples whose updates were made, and how many updates were not."""
+    sums = {name: float(total) for name, total in totals.items()}
+    size -= int(sums.pop("left_out", 0))
+    skipped = {"skipped": int(sums.pop("skipped"))} if "skipped" in sums else {}
+    return {name: total / size if size else math.nan for name, total in sums.items()} | skipped

@@ -45,7 +45,8 @@ def progress_bar(num_epochs: int, size: int, *, show: bool, seen: int = 0) -> It
 
         def advance(examples: int, totals: Metrics, of_epoch: int) -> None:
             nonlocal done
-            figures = [f"{name} {float(total) / of_epoch:.4f}" for name, total in totals.items()]
+            shown = {k: v for k, v in totals.items() if k not in ("skipped", "left_out")}
+            figures = [f"{name} {float(total) / of_epoch:.4f}" for name, total in shown.items()]
             done += examples
             rate = (done - seen) / (time.perf_counter() - started)
             bar.update(

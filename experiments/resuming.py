@@ -1,0 +1,200 @@
+"""Runs that go on: who writes a run folder, when a run is kept, and what Ctrl-C does meanwhile."""
+
+import json
+import os
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dl_jax import report
+from dl_jax.train import (
+    Checkpoint,
+    NonFiniteError,
+    TrainState,
+    differences,
+    load_checkpoint,
+    on_one_device,
+    save_checkpoint,
+)
+from dl_jax.train.checkpoints import checkpoints_in
+from experiments.options import Stopped, Training, command
+
+_SHARE = 50  # times as long as writing one took is waited before the next checkpoint
+_FIRST = 10.0  # seconds before the first one
+# What a run may change when it goes on: nothing of it changes what is learned. The number of
+# epochs is not among them, since a schedule of learning rates may depend on it.
+_FREE = ("out", "resume", "checkpoint_every", "nonfinite", "tensorboard")
+_FREE += ("distributed", "coordinator", "num_processes", "process_id")
+
+
+class Kept(NamedTuple):
+    """What `fit` is given, so that a run can go on.
+
+    Attributes:
+        start: where it goes on; None for a run from the start.
+        keep: called with each checkpoint that could be kept; None where nothing is.
+    """
+
+    start: Checkpoint | None
+    keep: Callable[[Checkpoint], None] | None
+
+
+def resume_command(experiment: str, config: Training, folder: Path) -> str:
+    """Return the command line by which a run goes on."""
+    return f"{command(experiment, config)} --out {shlex.quote(str(folder))} --resume"
+
+
+def check_resumable(folder: Path | None, experiment: str, config: Training) -> Path:
+    """Return the folder, if it is one of a run of these settings that has not finished.
+
+    Raises:
+        ValueError: if it is none; says why.
+    """
+    if folder is None:
+        raise ValueError("resume: expected the folder of the run, --out FOLDER --resume")
+    folder = folder.expanduser()
+    try:
+        result = json.loads((folder / "result.json").read_text())
+        name, status, saved = (result[key] for key in ("experiment", "status", "config"))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{folder}: no run folder, there is no result.json in it; without --resume a run begins"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder}: its result.json cannot be read: {error}") from error
+    if name != experiment:
+        raise ValueError(f"{folder}: a run of experiments.{name}, not of experiments.{experiment}")
+    if status == "finished":
+        raise ValueError(f"{folder}: the run has finished; without --resume another one begins")
+    other = differences(_settings(saved), _settings(vars(config)))
+    if other:
+        raise ValueError(f"{folder}: the run has other settings: {'; '.join(other)}")
+    return folder
+
+
+@contextmanager
+def written_alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing the run folder; the lock ends with this process at last.
+
+    Raises:
+        RunFolderError: if another process writes it.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows has none
+        yield
+        return
+    with open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise report.RunFolderError(
+                f"{folder}: another process writes this run, number {file.read().strip()}; wait "
+                "for it, or choose another folder with --out FOLDER"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+@contextmanager
+def kept(
+    folder: Path,
+    experiment: str,
+    config: Training,
+    stage: int,
+    like: TrainState,
+    about: dict[str, Any],
+) -> Iterator[Kept]:
+    """Yield where training goes on and what keeps it; hear Ctrl-C and SIGTERM meanwhile.
+
+    Checkpoints are made as the configuration asks; unless it does, behind an epoch whenever fifty
+    times as long has passed as writing the last one took. Ctrl-C and SIGTERM make one too.
+
+    Args:
+        folder: of the run.
+        experiment: its name.
+        config: its options.
+        stage: which training of the run this is, from 1.
+        like: shapes of its state.
+        about: what else has to be the same for it to go on.
+
+    Raises:
+        Stopped: after Ctrl-C or SIGTERM, once the run is kept.
+        CheckpointError: if a checkpoint cannot be written.
+        NonFiniteError: as `fit`, with what is kept.
+        ValueError: if the run is resumed and its checkpoints do not fit or are all damaged.
+    """
+    place = folder / "checkpoints" / str(stage)
+    about = {"experiment": experiment, "config": _settings(vars(config)), **about}
+    start = load_checkpoint(place, like, about) if config.resume else None
+    resume = resume_command(experiment, config, folder)
+    last = int(start.state.step) if start else 0
+    due = time.monotonic() + _FIRST
+
+    with _heard() as signals:
+
+        def keep(checkpoint: Checkpoint) -> None:
+            nonlocal last, due
+            step, between = int(checkpoint.state.step), not checkpoint.totals
+            if config.checkpoint_every:
+                asked = step // config.checkpoint_every > last // config.checkpoint_every
+            else:
+                asked = between and time.monotonic() >= due
+            if asked or signals:
+                started = time.monotonic()
+                own = checkpoint._replace(state=on_one_device(checkpoint.state))
+                save_checkpoint(place, own, about)
+                ended = time.monotonic()
+                last, due = step, ended + _SHARE * (ended - started)
+            if signals:
+                raise Stopped(signals[0], resume)
+
+        try:
+            yield Kept(start, keep)
+        except NonFiniteError as error:
+            found = checkpoints_in(place)
+            hint = f". The last finite checkpoint is {found[-1]}" if found else ". No checkpoint"
+            hint += f"; leaving such updates out, it goes on with\n  {resume} --nonfinite skip"
+            raise NonFiniteError(error.step, error.epoch, error.place, hint) from error
+    if signals:
+        raise Stopped(signals[0], resume)
+
+
+@contextmanager
+def _heard() -> Iterator[Sequence[int]]:
+    """Yield a list of the signals heard in this block; a second Ctrl-C interrupts at once."""
+    heard: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if before != usual or threading.current_thread() is not threading.main_thread():
+        yield heard  # somebody else has decided what these signals do
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if heard and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        heard.append(number)
+        os.write(2, b"the run is being kept; Ctrl-C to stop at once\n")  # safe in a handler
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What of options has to stay the same, as JSON has it."""
+    return json.loads(
+        report.json_text({name: v for name, v in options.items() if name not in _FREE})
+    )

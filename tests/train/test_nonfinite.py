@@ -129,6 +129,11 @@ def batches(examples, count, **changes):
     )  # fmt: skip
 
 
+def assert_same(one, other):
+    """As two programs compute it: ten updates of some ten roundings of 6e-8 each."""
+    chex.assert_trees_all_close(one, other, rtol=100 * 6e-8)
+
+
 def test_the_state_before_the_step_is_kept(examples):
     wrong, step = spoilt(examples, NAN), when(WRONG, 0)
     before, _ = batches(examples, step - 1)  # which have not seen the wrong example
@@ -142,10 +147,9 @@ def test_an_update_that_is_left_out_changes_nothing_but_the_step(examples):
     wrong, step = spoilt(examples, NAN), when(WRONG, 0)
     before, earlier = batches(examples, step - 1)
     after, totals = batches(wrong, step, nonfinite="skip")
-    chex.assert_trees_all_equal(after.params, before.params)
-    chex.assert_trees_all_equal(after.opt_state, before.opt_state)
+    assert_same((after.params, after.opt_state), (before.params, before.opt_state))
     assert int(after.step) == step
-    assert totals["loss"] == earlier["loss"]
+    assert totals["loss"] == pytest.approx(float(earlier["loss"]), rel=100 * 6e-8)
     assert (totals["skipped"], totals["left_out"]) == (1, 4)
 
 
@@ -173,8 +177,7 @@ def test_a_checkpoint_goes_on_with_updates_left_out_and_not_back(examples):
     with pytest.raises(NonFiniteError):
         run(wrong, checkpoint=keep, checkpoint_every=1)
     done = run(wrong, start=kept[-1], nonfinite="skip", checkpoint=keep, checkpoint_every=1)
-    whole = run(wrong, nonfinite="skip")
-    chex.assert_trees_all_equal(done.state, whole.state)
+    assert_same(done.state, run(wrong, nonfinite="skip").state)
     assert [row["skipped"] for row in done.history] == [1, 1]
     within = next(one for one in kept if one.totals.get("skipped"))
     with pytest.raises(ValueError, match="left out; expected nonfinite='skip', got 'stop'"):

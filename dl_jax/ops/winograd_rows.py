@@ -11,7 +11,8 @@ from jax import lax
 from dl_jax.ops.bilinear import Product
 from dl_jax.ops.convolution_native import Convolution, native, padded
 
-_CHANNELS, _PIXELS, _WIDTH = 128, 384, 4  # at least; the sums cost more than they save below
+# At least; below, the sums cost more than they save.
+_CHANNELS, _PRODUCTS, _PIXELS, _WIDTH = 128, 2**15, 384, 4
 _EXACT = (lax.Precision.HIGHEST, "highest", "float32")
 
 
@@ -27,6 +28,7 @@ def pays_by_rows(
         and dtype == jnp.float32
         and not any(p in _EXACT for p in precision)
         and min(w[2:]) >= _CHANNELS
+        and w[2] * w[3] >= _PRODUCTS
         and x[0] * height * width >= _PIXELS
         and width >= _WIDTH
     )

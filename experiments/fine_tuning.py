@@ -54,6 +54,8 @@ VARIANTS = (
     Variant("the layers of neurons", LAYERS[2:], from_first=True),
     Variant("all layers", LAYERS, from_first=True),
 )
+COMPARED = ("the layers of neurons", "from new parameters")
+"""What the gain is of, and over what."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def run(config: Config) -> Record:
         accuracy = {row[0]: row[2] for row in rows}
         for variant in VARIANTS:
             record.add_figure(f"test accuracy, {variant.name}", accuracy[variant.name])
-        gain = accuracy["the layers of neurons"] - accuracy["from new parameters"]
+        gain = accuracy[COMPARED[0]] - accuracy[COMPARED[1]]
         record.add_figure("gain with frozen convolutions", gain, bound=0.0)
         record.add_figure(
             "largest change of a frozen parameter", max(changes), bound=0.0, direction="<="

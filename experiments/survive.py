@@ -32,10 +32,10 @@ class Config(Options):
 
     kills: int = 50
     """How often it is killed."""
-    num_epochs: int = 40
-    checkpoint_every: int = 200
+    num_epochs: int = 8
+    checkpoint_every: int = 400
     """Steps between two checkpoints."""
-    seconds: float = 2.0
+    seconds: float = 4.0
     """Of training before a kill, at most, beside the seconds of a start."""
 
 

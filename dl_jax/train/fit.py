@@ -19,7 +19,7 @@ from dl_jax.ops.compile_once import compile_once
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.mesh import check_batch, default_mesh, put
-from dl_jax.train.nonfinite import NonFiniteError, all_finite, first_place, learned
+from dl_jax.train.nonfinite import NonFiniteError, all_finite, first_place, learned, place_in
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -174,18 +174,24 @@ def fit(
     for piece in (batch_size, rest) if rest else (batch_size,):
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
 
-    def check(epoch: int) -> None:
-        """Raise a NonFiniteError if the calls so far met a loss or made parameters that are so."""
+    def check(epoch: int, before: tuple[TrainState, Metrics]) -> None:
+        """Raise a NonFiniteError if the last call met a loss or made parameters that are so."""
         if nonfinite == "skip" or all_finite((totals["loss"], learned(state))):
             return
-        stopped = not jnp.isfinite(totals["loss"])  # then the step of the state was not made
-        at = int(state.step) % (whole + bool(rest)) * batch_size
-        index = order[at : at + batch_size]
-        batch = Examples(*(a[index] for a in train))
-        place = first_place(model, state, batch, noise)
-        raise NonFiniteError(int(state.step) + bool(stopped), epoch + 1, place)
+        again, sums = before  # step by step: the compiled steps look at nothing, which is faster
+        while True:
+            at = int(again.step) % (whole + bool(rest)) * batch_size
+            piece = min(batch_size, size - at)
+            last = jax.tree.map(jnp.copy, again)
+            again, sums = run(again, sums, train, order, noise, at, 1, batch_size=piece)
+            unmade = not jnp.isfinite(sums["loss"])
+            if unmade or not all_finite(learned(again)):
+                batch = Examples(*(a[order[at : at + piece]] for a in train))
+                place = first_place(model, last if unmade else again, batch, noise)
+                raise NonFiniteError(int(last.step) + 1, epoch + 1, place)
 
-    check(first_epoch)
+    if nonfinite == "stop" and not all_finite(learned(state)):
+        raise NonFiniteError(int(state.step), first_epoch + 1, place_in(state) or "the state")
     if validation is not None:
         jax.block_until_ready(judge(state, validation))
     compile_seconds = time.perf_counter() - started
@@ -204,22 +210,24 @@ def fit(
                 count = min(a_call, whole - step)
                 if checkpoint_every:
                     count = min(count, checkpoint_every - (behind + step) % checkpoint_every)
+                before = _copied((state, totals))
                 state, totals = run(
                     state, totals, train, order, noise, step * batch_size, count,
                     batch_size=batch_size,
                 )  # fmt: skip
                 jax.block_until_ready(totals)
-                check(epoch)
+                check(epoch, before)
                 step += count
                 advance(count * batch_size, totals, step * batch_size)
                 if checkpoint is not None and step < whole + bool(rest):
                     seconds = time.perf_counter() - started
                     checkpoint(Checkpoint(state, totals, history, seconds))
             if rest:
+                before = _copied((state, totals))
                 state, totals = run(
                     state, totals, train, order, noise, size - rest, 1, batch_size=rest
                 )
-                check(epoch)
+                check(epoch, before)
                 advance(rest, totals, size)
             done = 0
             row = {"epoch": epoch + 1, **_means(totals, size)}
@@ -235,6 +243,11 @@ def fit(
             if checkpoint is not None:
                 checkpoint(Checkpoint(state, {}, history))
     return Fit(state, history, compile_seconds)
+
+
+@jax.jit
+def _copied(tree):
+    return jax.tree.map(jnp.copy, tree)
 
 
 def _start(model, optimizer, key, inputs):

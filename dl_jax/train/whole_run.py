@@ -74,8 +74,7 @@ def make_train(
 
     Returns:
         A function of a key. Its history has `loss`, the objective's metrics and, with validation
-        data, `val_loss` and so on: one value an epoch. A run whose loss is not finite stays as it
-        was before that step, and its losses are not finite from then on.
+        data, `val_loss` and so on: one value an epoch, not finite from where numbers went wrong.
 
     Raises:
         ValueError: if data, model and config do not fit each other, or a batch does not divide
@@ -122,11 +121,9 @@ def whole_run(
             batch_size=batch_size, by_hand=by_hand, mesh=mesh,
         )  # fmt: skip
 
-    def epoch(carry, number):
-        state, going = carry
+    def epoch(state, number):
         order = epoch_order(order_key, number, size)
-        zeros = zero_totals(model, objective, state, examples)
-        carry = state, zeros | {"loss": jnp.where(going, zeros["loss"], jnp.nan)}
+        carry = state, zero_totals(model, objective, state, examples)
         carry = steps(carry, order, 0, whole, config.batch_size)
         if rest:
             carry = steps(carry, order, size - rest, 1, rest)
@@ -135,8 +132,6 @@ def whole_run(
         if validation is not None:
             figures = evaluate(model, objective, state, validation, mesh)
             row |= {f"val_{name}": figure for name, figure in figures.items()}
-        return (state, jnp.isfinite(totals["loss"])), row
+        return state, row
 
-    carry = start, jnp.array(True)
-    (state, _), history = lax.scan(epoch, carry, jnp.arange(config.num_epochs))
-    return state, history
+    return lax.scan(epoch, start, jnp.arange(config.num_epochs))

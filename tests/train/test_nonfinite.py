@@ -134,15 +134,6 @@ def assert_same(one, other):
     chex.assert_trees_all_close(one, other, rtol=100 * 6e-8)
 
 
-def test_the_state_before_the_step_is_kept(examples):
-    wrong, step = spoilt(examples, NAN), when(WRONG, 0)
-    before, _ = batches(examples, step - 1)  # which have not seen the wrong example
-    after, totals = batches(wrong, 5)
-    chex.assert_trees_all_equal(after, before)
-    assert int(after.step) == step - 1
-    assert np.isnan(totals["loss"])
-
-
 def test_an_update_that_is_left_out_changes_nothing_but_the_step(examples):
     wrong, step = spoilt(examples, NAN), when(WRONG, 0)
     before, earlier = batches(examples, step - 1)
@@ -192,7 +183,7 @@ def test_an_update_that_would_spoil_the_parameters_is_left_out_too(examples):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(done.state.params))
 
 
-def test_a_member_of_an_ensemble_stops_and_the_others_go_on(examples):
+def test_a_member_of_an_ensemble_goes_wrong_alone(examples):
     class Lottery(nn.Module):
         """Begins with kernels that are no numbers, for about half of the keys."""
 
@@ -205,20 +196,10 @@ def test_a_member_of_an_ensemble_stops_and_the_others_go_on(examples):
 
     train = make_train(Lottery(), REGRESSION, optax.adam(1e-2), Data(examples), Schedule(2, 4))
     keys = jax.random.split(KEY, 6)
-    state, history = jax.vmap(train)(keys)
+    _, history = jax.vmap(train)(keys)
     good = np.isfinite(history["loss"][:, 0])
     assert 0 < good.sum() < 6
     assert np.isfinite(history["loss"][good]).all()
     assert np.isnan(history["loss"][~good]).all()
-    assert np.asarray(state.step).tolist() == [10 if one else 0 for one in good]
     alone = [float(train(key)[1]["loss"][-1]) for key in keys[np.flatnonzero(good)]]
     np.testing.assert_allclose(history["loss"][good, -1], alone, rtol=1e-5)
-
-
-def test_a_run_that_meets_them_stays_as_it_was_in_later_epochs(examples):
-    train = make_train(
-        Line(), REGRESSION, optax.adam(1e-2), Data(spoilt(examples, NAN)), Schedule(3, 4)
-    )
-    state, history = train(KEY)
-    assert int(state.step) == when(WRONG, 0) - 1
-    assert np.isnan(history["loss"]).all()

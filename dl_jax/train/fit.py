@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 from jax.sharding import Mesh
@@ -175,7 +176,7 @@ def fit(
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
 
     def check(epoch: int, before: tuple[TrainState, Metrics]) -> None:
-        """Raise a NonFiniteError if the last call met a loss or made parameters that are so."""
+        """Raise a NonFiniteError if this epoch met a loss or made parameters that are so."""
         if nonfinite == "skip" or all_finite((totals["loss"], learned(state))):
             return
         again, sums = before  # step by step: the compiled steps look at nothing, which is faster
@@ -194,6 +195,7 @@ def fit(
         raise NonFiniteError(int(state.step), first_epoch + 1, place_in(state) or "the state")
     if validation is not None:
         jax.block_until_ready(judge(state, validation))
+    _copied((state, totals))
     compile_seconds = time.perf_counter() - started
 
     history = list(start.history)
@@ -205,30 +207,30 @@ def fit(
             order = epoch_order(order_key, epoch, size)
             totals = zeros | dict(start.totals) if done else zeros
             totals = jax.tree.map(jnp.copy, totals)  # the program takes its argument's memory
+            before = _copied((state, totals))
             step, behind = done, epoch * (whole + bool(rest))
             while step < whole:
                 count = min(a_call, whole - step)
                 if checkpoint_every:
                     count = min(count, checkpoint_every - (behind + step) % checkpoint_every)
-                before = _copied((state, totals))
                 state, totals = run(
                     state, totals, train, order, noise, step * batch_size, count,
                     batch_size=batch_size,
                 )  # fmt: skip
                 jax.block_until_ready(totals)
-                check(epoch, before)
+                if checkpoint is not None or not np.isfinite(totals["loss"]):
+                    check(epoch, before)
                 step += count
                 advance(count * batch_size, totals, step * batch_size)
                 if checkpoint is not None and step < whole + bool(rest):
                     seconds = time.perf_counter() - started
                     checkpoint(Checkpoint(state, totals, history, seconds))
             if rest:
-                before = _copied((state, totals))
                 state, totals = run(
                     state, totals, train, order, noise, size - rest, 1, batch_size=rest
                 )
-                check(epoch, before)
                 advance(rest, totals, size)
+            check(epoch, before)
             done = 0
             row = {"epoch": epoch + 1, **_means(totals, size)}
             row["seconds"] = time.perf_counter() - started

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 
@@ -22,7 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data.add_argument("names", nargs="*", metavar="NAME", help="all three unless given")
     data.add_argument("--data-dir", help="tensorflow-datasets' directory")
     data.add_argument("--manual-dir", help="a folder with the published archives")
-    data.set_defaults(run=_data)
 
     _add_summary(commands)
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     predict.add_argument("--model", metavar="NAME", help="of a file that does not say it itself")
     predict.add_argument("--top", type=int, default=5, metavar="N", help="classes to show (5)")
-    predict.set_defaults(run=_predict)
+    predict.set_defaults(module="dl_jax.predict.command")
 
     _add_export(commands)
     _add_runs(commands)
@@ -67,14 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of the derivations; float32 against float64, within a bound from its rounding",
     )
     gradcheck.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
-    gradcheck.set_defaults(run=_gradcheck)
+    gradcheck.set_defaults(module="dl_jax.gradcheck.command")
 
     _add_bench(commands)
     _add_compare(commands)
 
     options = parser.parse_args(arguments)
     try:
-        code = options.run(options)
+        # A command's own imports begin when it is chosen.
+        module = getattr(options, "module", None)
+        code = import_module(module).run(options) if module else _data(options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # as `dl-jax ... | head`; what is left has nowhere to go
@@ -132,19 +134,7 @@ def _add_summary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     summary.add_argument(
         "--page", metavar="FOLDER", help="write a page with formulas and the feature maps there"
     )
-    summary.set_defaults(run=_summary)
-
-
-def _summary(options: argparse.Namespace) -> int:
-    from dl_jax.summary.command import run
-
-    return run(options)
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from dl_jax.predict.command import run
-
-    return run(options)
+    summary.set_defaults(module="dl_jax.summary.command")
 
 
 def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -161,13 +151,7 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--platform", nargs="+", default=("cpu", "cuda", "tpu"), metavar="NAME",
         help="on which it is to run: cpu, cuda, tpu, rocm; the first three unless given",
     )  # fmt: skip
-    export.set_defaults(run=_export)
-
-
-def _export(options: argparse.Namespace) -> int:
-    from dl_jax.export.command import run
-
-    return run(options)
+    export.set_defaults(module="dl_jax.export.command")
 
 
 def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -180,19 +164,7 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     runs.add_argument("folders", nargs="*", metavar="FOLDER", help="one to list, or two runs")
     runs.add_argument("--json", metavar="PATH", help="write it all there; - for stdout")
-    runs.set_defaults(run=_runs)
-
-
-def _runs(options: argparse.Namespace) -> int:
-    from dl_jax.runs.command import run
-
-    return run(options)
-
-
-def _gradcheck(options: argparse.Namespace) -> int:
-    from dl_jax.gradcheck.command import run
-
-    return run(options)
+    runs.set_defaults(module="dl_jax.runs.command")
 
 
 def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -234,7 +206,7 @@ def _add_bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     bench.add_argument("--peers", action="store_true", help="beside other frameworks, too")
     bench.add_argument("--json", metavar="PATH", help="write the record there; - for stdout")
     bench.add_argument("--page", metavar="FOLDER", help="write a page with plots there")
-    bench.set_defaults(run=_bench)
+    bench.set_defaults(module="dl_jax.bench.command")
 
 
 def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -247,19 +219,7 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     compare.add_argument("files", nargs="+", metavar="JSON", help="written by dl-jax bench --json")
     compare.add_argument("--page", metavar="FOLDER", help="write a page with a plot there")
-    compare.set_defaults(run=_compare)
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from dl_jax.bench.command import run
-
-    return run(options)
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from dl_jax.bench.compare_command import run
-
-    return run(options)
+    compare.set_defaults(module="dl_jax.bench.compare_command")
 
 
 if __name__ == "__main__":

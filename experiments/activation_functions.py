@@ -16,7 +16,8 @@ import numpy as np
 
 from dl_jax import backprop, ops, report
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 ROUNDING = 1e-6  # a few units in the last place of float32, for values around 1
 FUNCTIONS = {

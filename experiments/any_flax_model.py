@@ -28,7 +28,8 @@ from dl_jax.losses import MULTICLASS
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.train import Examples, TrainState, init_state, train_step
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 LAX = {"convolve": lax.conv_general_dilated, "max_pool": nn.max_pool, "avg_pool": nn.avg_pool}
 OURS = {"convolve": ops.conv_general_dilated, "max_pool": ops.max_pool, "avg_pool": ops.avg_pool}

@@ -28,7 +28,8 @@ from dl_jax.losses import MULTICLASS
 from dl_jax.models import create, entry, summarize
 from dl_jax.report import units
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.torchvision_peers import NAMES as TORCHVISION
 from experiments.torchvision_peers import torch_calls
 

@@ -21,9 +21,10 @@ from flax import linen as nn
 
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
-from experiments import training
+from experiments import pictures, training
 from experiments.options import Training, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, obtain
 from experiments.sweeps import sweep
 from experiments.training import Task
@@ -119,9 +120,9 @@ def run(config: Config) -> Record:
         record.add_figure("test accuracy", accuracies, bound=recipe.bounds.get(config.dataset))
         record.add_figure("test loss", losses, direction="<=")
         classes = source.dataset.info.class_names
-        training.draw_samples(record, MULTICLASS, logits, test, classes)
-        training.draw_inside(record, task.model, done.state, np.asarray(test.inputs[0]))
-        training.draw_confusion(record, MULTICLASS.predict(logits), test.targets, classes)
+        pictures.draw_samples(record, MULTICLASS, logits, test, classes)
+        pictures.draw_inside(record, task.model, done.state, np.asarray(test.inputs[0]))
+        pictures.draw_confusion(record, MULTICLASS.predict(logits), test.targets, classes)
     return record
 
 

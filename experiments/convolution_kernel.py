@@ -16,7 +16,8 @@ import numpy as np
 from dl_jax import backprop, report
 from dl_jax.report import Grid, Window, number_text, rows_text
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 IMAGE = np.array(
     [[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]],

@@ -24,7 +24,8 @@ from dl_jax import ops
 from dl_jax.bench.clock import is_noisy, quartiles
 from dl_jax.report import units
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 
 class Case(NamedTuple):

@@ -22,7 +22,8 @@ import numpy as np
 from dl_jax import backprop, ops, report
 from dl_jax.losses import half_squared_error
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 INPUTS = np.array([[1, 0, 1], [0, 1, 1], [1, 1, 0], [1, 1, 1]], np.float32)
 SLIDES = {

@@ -15,9 +15,10 @@ import optax
 from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
-from experiments import training
+from experiments import pictures, training
 from experiments.options import Gradients, Training, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, obtain
 from experiments.sweeps import sweep
 from experiments.training import Task
@@ -92,8 +93,8 @@ def run(config: Config) -> Record:
         record.add_figure("test loss", losses, direction="<=")
 
         names = source.dataset.info.class_names
-        training.draw_samples(record, MULTICLASS, logits, test, names)
-        training.draw_confusion(record, MULTICLASS.predict(logits), test.targets, names)
+        pictures.draw_samples(record, MULTICLASS, logits, test, names)
+        pictures.draw_confusion(record, MULTICLASS.predict(logits), test.targets, names)
     return record
 
 

@@ -25,7 +25,8 @@ from dl_jax.models import create
 from dl_jax.train import Checkpoint, Examples, TrainState, as_model_inputs
 from experiments import training
 from experiments.options import Options, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, obtain
 from experiments.training import Task
 

@@ -19,7 +19,8 @@ from dl_jax import backprop, ops, report
 from dl_jax.report import Grid, Window, number_text, rows_text
 from experiments.moved_patterns import NETWORKS, POSITIONS, Outcome, learn
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 SLIDE = "lecture, slide “Convolutional vs Feed-Forward”"
 

@@ -36,7 +36,8 @@ from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import as_model_inputs
 from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn
 from experiments.options import Options, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, obtain
 from experiments.training import Task
 

@@ -18,9 +18,10 @@ import optax
 from dl_jax import backprop
 from dl_jax.losses import BINARY
 from dl_jax.models import create
-from experiments import training
+from experiments import pictures, training
 from experiments.options import Gradients, Training, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, held_out, obtain
 from experiments.sweeps import sweep
 from experiments.training import Task
@@ -110,9 +111,9 @@ def run(config: Config) -> Record:
             source="Chollet, Deep Learning with Python",
         )
         record.add_figure("test loss, trained afresh", test_losses, direction="<=")
-        training.add_reviews(record, source.dataset, logits)
+        pictures.add_reviews(record, source.dataset, logits)
         names = source.dataset.info.class_names
-        training.draw_confusion(record, BINARY.predict(logits), test.targets, names)
+        pictures.draw_confusion(record, BINARY.predict(logits), test.targets, names)
     return record
 
 

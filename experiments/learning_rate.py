@@ -17,7 +17,8 @@ import numpy as np
 from dl_jax import backprop, report
 from dl_jax.losses import half_squared_error
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 INPUTS, TARGETS = np.array([1.0, 2.0], np.float32), np.array([2.0, 4.0], np.float32)
 START = 0.0

@@ -24,7 +24,8 @@ from dl_jax.models import create
 from dl_jax.train import Data, Schedule, make_ensemble, make_train
 from experiments.fashion_mnist_mlp import adam
 from experiments.options import Options, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, obtain
 
 Histories = dict[str, np.ndarray]

@@ -23,7 +23,8 @@ from experiments import training
 from experiments.exam import exam
 from experiments.options import Options, main
 from experiments.perceptron_rule import Neuron, perceptron_rule
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import numpy as np
 from dl_jax import backprop, ops, report
 from dl_jax.report import Grid, Window, number_text, rows_text
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 IMAGE = np.array(
     [[3, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]],

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from dl_jax import report
 from dl_jax.train import (
     Checkpoint,
@@ -22,6 +24,7 @@ from dl_jax.train import (
     save_checkpoint,
 )
 from dl_jax.train.checkpoints import checkpoints_in
+from dl_jax.train.nonfinite import all_finite, learned
 from experiments.options import Stopped, Training, command
 
 _SHARE = 50  # times as long as writing one took is waited before the next checkpoint
@@ -148,17 +151,18 @@ def kept(
                 asked = step // config.checkpoint_every > last // config.checkpoint_every
             else:
                 asked = between and time.monotonic() >= due
-            if asked or signals:
+            own = on_one_device(checkpoint.state) if asked or signals else None
+            # Parameters that went wrong within an epoch are found at its end: they are not kept.
+            if own and all_finite(learned(own)):
                 started = time.monotonic()
-                own = checkpoint._replace(state=on_one_device(checkpoint.state))
-                save_checkpoint(place, own, about)
+                save_checkpoint(place, checkpoint._replace(state=own), about)
                 ended = time.monotonic()
                 last, due = step, ended + _SHARE * (ended - started)
             if signals:
                 raise Stopped(signals[0], resume)
 
         try:
-            yield Kept(start, keep)
+            yield Kept(start, keep if jax.process_index() == 0 else None)
         except NonFiniteError as error:
             found = checkpoints_in(place)
             hint = f". The last finite checkpoint is {found[-1]}" if found else ". No checkpoint"
@@ -170,7 +174,10 @@ def kept(
 
 @contextmanager
 def _heard() -> Iterator[Sequence[int]]:
-    """Yield a list of the signals heard in this block; a second Ctrl-C interrupts at once."""
+    """Yield a list of the signals heard in this block; a second Ctrl-C interrupts at once.
+
+    Of many processes the first one hears them: it keeps the run, and its end is that of the others.
+    """
     heard: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
@@ -185,7 +192,7 @@ def _heard() -> Iterator[Sequence[int]]:
         os.write(2, b"the run is being kept; Ctrl-C to stop at once\n")  # safe in a handler
 
     for number in before:
-        signal.signal(number, handle)
+        signal.signal(number, signal.SIG_IGN if jax.process_index() else handle)
     try:
         yield heard
     finally:

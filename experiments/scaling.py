@@ -31,7 +31,8 @@ from dl_jax.train import (
 )
 from dl_jax.train.mesh import check_batch, put
 from experiments.options import Training, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.start_up import NETWORKS
 
 _SIZES = (1, 1 << 10, 1 << 14, 1 << 17, 1 << 20)  # numbers, of 4 bytes each

@@ -18,7 +18,8 @@ import numpy as np
 
 from dl_jax import backprop, ops, report
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 DIGITS = [str(digit) for digit in range(10)]
 Digits = tuple[float, float, float, float, float, float, float, float, float, float]

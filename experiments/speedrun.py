@@ -20,7 +20,8 @@ from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from dl_jax.train import Data, Schedule, evaluate, make_train
 from experiments.options import Options, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 from experiments.sources import examples, obtain
 
 

@@ -22,7 +22,8 @@ from dl_jax.train import Examples, fit
 from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn
 from experiments.compilation import kept_programs
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 NETWORKS = {  # with the shape of an example
     "fashion_mnist_mlp": (fashion_mnist_mlp, (28, 28, 1)),

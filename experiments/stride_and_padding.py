@@ -18,7 +18,8 @@ from dl_jax import ops, report
 from dl_jax.report import Grid, Window, number_text
 from experiments.convolution_kernel import IMAGE
 from experiments.options import Output, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 

@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.options import Options, main
-from experiments.record import Record, recording
+from experiments.record import Record
+from experiments.recording import recording
 
 
 @dataclass(frozen=True)

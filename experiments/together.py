@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dl_jax import report
-from experiments.record import Interrupted, Record
+from experiments.record import Record
+from experiments.recording import Interrupted
 
 
 def run_together(

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,9 @@ import numpy as np
 from dl_jax.data.digest import file_digest
 from dl_jax.train.fit import Checkpoint
 from dl_jax.train.state import TrainState
+
+if TYPE_CHECKING:
+    from orbax.checkpoint import Checkpointer
 
 VERSION = 1
 """Of the format; a later one is not read."""
@@ -37,6 +40,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, about: Mapping[str, An
     It gets its name once all of it is written, so that whatever happens meanwhile there is none or
     a whole one. One that is there already, of the same step of the same run, stays.
 
+    Of many processes one writes it; what is cut over devices has to be put together before.
+
     Args:
         folder: of the checkpoints of one training run; made if need be.
         checkpoint: as `fit` hands it out.
@@ -58,8 +63,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, about: Mapping[str, An
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(folder)
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-            checkpointer.save(unfinished / "leaves", args=ocp.args.PyTreeSave(_leaves(checkpoint)))
+        leaves = _leaves(checkpoint)
+        needed, free = sum(a.nbytes for a in leaves.values()), shutil.disk_usage(folder).free
+        if free < needed:  # sooner than TensorStore, which says so in hundreds of lines
+            raise OSError(f"no space left, it takes {needed:,} bytes and {free:,} are free")
+        with _checkpointer() as checkpointer:
+            checkpointer.save(unfinished / "leaves", args=ocp.args.PyTreeSave(leaves))
         notes = {
             "version": VERSION,
             "jax": jax.__version__,
@@ -146,8 +155,6 @@ class _OfLaterVersion(ValueError):
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The notes and the leaves; no file is read as what it is before it is what was written."""
-    import orbax.checkpoint as ocp
-
     notes = json.loads((path / "notes.json").read_text())
     if notes["version"] > VERSION:
         raise _OfLaterVersion(
@@ -158,8 +165,20 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     other = differences(notes["files"], _files(path / "leaves"))
     if other:
         raise ValueError(f"{other[0].split(':')[0]} is not what was written")
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    with _checkpointer() as checkpointer:
         return notes, checkpointer.restore(path / "leaves")
+
+
+def _checkpointer() -> "Checkpointer":
+    """Of this process alone: of many that train as one, it waits for none of the others."""
+    import orbax.checkpoint as ocp
+
+    here = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=here, active_processes={here}, barrier_sync_key_prefix=f"process_{here}"
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _checked(

@@ -20,7 +20,7 @@ from dl_jax.ops.compile_once import compile_once
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.mesh import check_batch, default_mesh, put
-from dl_jax.train.nonfinite import NonFiniteError, all_finite, first_place, learned, place_in
+from dl_jax.train.nonfinite import NonFiniteError, all_finite, cause, learned, place_in
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -113,7 +113,8 @@ def fit(
             come behind each twentieth of an epoch too.
         mesh: the devices, by `device_mesh`; unless given all of them, or `jax.default_device`.
         nonfinite: whether a loss or parameters that are not finite end the run, or "skip": such
-            an update is left out. No checkpoint has such parameters.
+            an update is left out. A loss ends it behind the call that met it, parameters at the
+            end of the epoch: of a checkpoint within it they are to be looked at.
 
     Raises:
         ValueError: if data, model and settings do not fit each other, a batch does not divide
@@ -175,21 +176,12 @@ def fit(
     for piece in (batch_size, rest) if rest else (batch_size,):
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
 
-    def check(epoch: int, before: tuple[TrainState, Metrics]) -> None:
-        """Raise a NonFiniteError if this epoch met a loss or made parameters that are so."""
-        if nonfinite == "skip" or all_finite((totals["loss"], learned(state))):
-            return
-        again, sums = before  # step by step: the compiled steps look at nothing, which is faster
-        while True:
-            at = int(again.step) % (whole + bool(rest)) * batch_size
-            piece = min(batch_size, size - at)
-            last = jax.tree.map(jnp.copy, again)
-            again, sums = run(again, sums, train, order, noise, at, 1, batch_size=piece)
-            unmade = not jnp.isfinite(sums["loss"])
-            if unmade or not all_finite(learned(again)):
-                batch = Examples(*(a[order[at : at + piece]] for a in train))
-                place = first_place(model, last if unmade else again, batch, noise)
-                raise NonFiniteError(int(last.step) + 1, epoch + 1, place)
+    def one_step(state: TrainState, totals: Metrics) -> tuple[TrainState, Metrics, Examples]:
+        at = int(state.step) % (whole + bool(rest)) * batch_size
+        piece = min(batch_size, size - at)
+        batch = Examples(*(a[order[at : at + piece]] for a in train))
+        made = run(state, totals, train, order, noise, at, 1, batch_size=piece)
+        return *made, batch
 
     if nonfinite == "stop" and not all_finite(learned(state)):
         raise NonFiniteError(int(state.step), first_epoch + 1, place_in(state) or "the state")
@@ -207,7 +199,7 @@ def fit(
             order = epoch_order(order_key, epoch, size)
             totals = zeros | dict(start.totals) if done else zeros
             totals = jax.tree.map(jnp.copy, totals)  # the program takes its argument's memory
-            before = _copied((state, totals))
+            begun = _copied((state, totals))
             step, behind = done, epoch * (whole + bool(rest))
             while step < whole:
                 count = min(a_call, whole - step)
@@ -218,8 +210,8 @@ def fit(
                     batch_size=batch_size,
                 )  # fmt: skip
                 jax.block_until_ready(totals)
-                if checkpoint is not None or not np.isfinite(totals["loss"]):
-                    check(epoch, before)
+                if nonfinite == "stop" and not np.isfinite(totals["loss"]):
+                    raise cause(model, begun, one_step, epoch + 1, noise)
                 step += count
                 advance(count * batch_size, totals, step * batch_size)
                 if checkpoint is not None and step < whole + bool(rest):
@@ -230,7 +222,8 @@ def fit(
                     state, totals, train, order, noise, size - rest, 1, batch_size=rest
                 )
                 advance(rest, totals, size)
-            check(epoch, before)
+            if nonfinite == "stop" and not all_finite((totals["loss"], learned(state))):
+                raise cause(model, begun, one_step, epoch + 1, noise)
             done = 0
             row = {"epoch": epoch + 1, **_means(totals, size)}
             row["seconds"] = time.perf_counter() - started

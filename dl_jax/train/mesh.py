@@ -141,6 +141,9 @@ def on_one_device(tree: Tree) -> Tree:
     def one(a: jax.Array) -> jax.Array:
         if len(a.devices()) == 1:
             return a
+        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            data = one(jax.random.key_data(a))
+            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(a))
         return jax.device_put(np.asarray(a), jax.local_devices()[0])
 
     return jax.tree.map(one, tree)

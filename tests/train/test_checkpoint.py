@@ -3,7 +3,6 @@
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import pytest
 from flax import linen as nn
@@ -11,7 +10,7 @@ from flax import linen as nn
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import MLP
 from dl_jax.models.layers import Dropout
-from dl_jax.train import Checkpoint, Examples, Fit, TrainState, fit, init_state
+from dl_jax.train import Checkpoint, Fit, TrainState, fit, init_state
 
 
 class Dropping(nn.Module):
@@ -24,15 +23,6 @@ class Dropping(nn.Module):
 
 
 MODEL, OPTIMIZER = Dropping(), optax.adam(1e-2)
-
-
-@pytest.fixture
-def examples():
-    """50 examples of three classes: batches of 16 leave a short one of 2."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(50, dtype=np.int32) % 3
-    inputs = np.eye(3)[labels] * 3 + rng.standard_normal((50, 3))
-    return Examples(jnp.asarray(inputs, jnp.float32), jnp.asarray(labels))
 
 
 def run(examples, **changes) -> Fit:

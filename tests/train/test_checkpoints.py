@@ -18,7 +18,6 @@ from dl_jax.train import (
     Checkpoint,
     CheckpointError,
     CheckpointWarning,
-    Examples,
     Fit,
     checkpoints,
     differences,
@@ -30,15 +29,6 @@ from dl_jax.train import (
 
 MODEL, OPTIMIZER = MLP((8, 3)), optax.adam(1e-2)
 ABOUT = {"config": {"learning_rate": 0.01, "features": [8, 3]}, "data": "digest"}
-
-
-@pytest.fixture
-def examples():
-    """50 examples of three classes: three batches of 16 and a short one of 2."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(50, dtype=np.int32) % 3
-    inputs = np.eye(3)[labels] * 3 + rng.standard_normal((50, 3))
-    return Examples(jnp.asarray(inputs, jnp.float32), jnp.asarray(labels))
 
 
 @pytest.fixture
@@ -207,6 +197,11 @@ def test_a_full_disk_leaves_the_last_good_one(tmp_path, like, monkeypatch):
     with pytest.raises(CheckpointError, match=r"3: .* last good one is .*/2: .*No space left"):
         save_some(tmp_path, like, [3])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    monkeypatch.undo()
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(CheckpointError, match=r"takes \d+ bytes and 100 are free"):
+        save_some(tmp_path, like, [3])
 
 
 def test_differences_by_name():

@@ -112,3 +112,18 @@ def test_a_digest_is_of_values_shapes_and_types():
     different = [a, a.reshape(3, 2), a.astype(np.int32), a + 1, (a, a), key, jax.random.key(1)]
     assert len({digest(tree) for tree in different}) == len(different)
     assert digest((a, key)) == digest((a.copy(), jax.random.key(0)))
+
+
+def test_an_experiment_of_two_processes_keeps_its_run_once(tmp_path):
+    where, run = address(), tmp_path / "run"
+    words = ["-m", "experiments.fashion_mnist_mlp", "--data", "embedded", "--num-epochs", "1"]
+    words += ["--checkpoint-every", "20", "--out", str(run), "--coordinator", where]
+    words += ["--num-processes", "2", "--process-id"]
+    both = [start(*words, str(i)) for i in range(2)]
+    said = [process.communicate(timeout=240) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    # 1,437 images are 45 steps: behind the 20th and the 40th.
+    assert sorted(path.name for path in (run / "checkpoints" / "1").iterdir()) == ["20", "40"]
+    assert json.loads((run / "result.json").read_text())["status"] == "finished"
+    assert "Page: " in said[0][0]
+    assert "Page: " not in said[1][0]

@@ -27,15 +27,6 @@ from dl_jax.train import (
 MODEL, OPTIMIZER = MLP((8, 3)), optax.adam(1e-2)
 
 
-@pytest.fixture
-def examples():
-    """Three well separated classes, 50 examples: batches of 16 leave a short one of 2."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(50) % 3
-    inputs = np.eye(3)[labels] * 3 + rng.standard_normal((50, 3))
-    return Examples(jnp.asarray(inputs, jnp.float32), jnp.asarray(labels, jnp.int32))
-
-
 def run(examples, **changes):
     settings = {"num_epochs": 3, "batch_size": 16, "key": jax.random.key(0), "progress": False}
     return fit(MODEL, MULTICLASS, OPTIMIZER, examples, **settings | changes)

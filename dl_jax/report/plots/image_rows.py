@@ -50,15 +50,15 @@ def plot_image_rows(
         groups = zip(parts.flat, rows.items(), heights, strict=True)
         for part, (name, images), height in groups:
             part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold", color=theme.ink)
-            largest = float(np.abs(images).max()) or 1.0
-            low = -largest if signed else float(images.min())
+            furthest = float(np.abs(images).max()) or 1.0
+            low, high = (-furthest, furthest) if signed else (images.min(), images.max())
             in_colour = (images - images.min()) / (float(np.ptp(images)) or 1.0)
             for i, axes in enumerate(part.subplots(height, _COLUMNS, squeeze=False).flat):
                 axes.set_axis_off()
                 if i < len(images):
                     axes.imshow(
                         in_colour[i] if images.ndim == 4 else images[i],
-                        cmap=both if signed else theme.image_map, vmin=low, vmax=largest,
+                        cmap=both if signed else theme.image_map, vmin=low, vmax=high,
                     )  # fmt: skip
 
     save_picture(path, (5.8, 0.72 * sum(heights) + 0.32 * len(rows)), draw)

@@ -8,9 +8,7 @@ Slides "This is a dataset of 60,000 28x28 grayscale images" to `model.fit(x_trai
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
-import optax
 
 from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
@@ -21,7 +19,7 @@ from experiments.record import Record
 from experiments.recording import recording
 from experiments.sources import examples, obtain
 from experiments.sweeps import sweep
-from experiments.training import Task
+from experiments.training import Task, adam
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ def task_of(config: Config) -> Task:
     model = create("fashion_mlp", features=config.features)
     optimizer = adam(config.learning_rate)
     return Task(model, MULTICLASS, optimizer, backprop.mlp(), adam)
-
-
-def adam(learning_rate: float | jax.Array) -> optax.GradientTransformation:
-    """Return Adam with Keras' epsilon."""
-    return optax.adam(learning_rate, eps=1e-7)
 
 
 def run(config: Config) -> Record:

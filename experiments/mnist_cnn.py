@@ -15,13 +15,12 @@ from dl_jax import backprop
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from experiments import pictures, training
-from experiments.fashion_mnist_mlp import adam
 from experiments.options import Gradients, Training, main
 from experiments.record import Record
 from experiments.recording import recording
 from experiments.sources import examples, held_out, obtain
 from experiments.sweeps import sweep
-from experiments.training import Task
+from experiments.training import Task, adam
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ import optax
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from dl_jax.train import Data, Schedule, make_ensemble, make_train
-from experiments.fashion_mnist_mlp import adam
 from experiments.options import Options, main
 from experiments.record import Record
 from experiments.recording import recording
 from experiments.sources import examples, obtain
+from experiments.training import adam
 
 Histories = dict[str, np.ndarray]
 

@@ -40,8 +40,8 @@ class Options(Output):
 
 
 @dataclass(frozen=True)
-class Training(Options):
-    """The options of what trains with `training.train`; none changes what is to be learned."""
+class Distributed(Options):
+    """The options by which processes meet, to compute as one."""
 
     distributed: bool = dataclass_field(default=False, kw_only=True)
     """One of the processes that Slurm, Open MPI, Kubernetes or a Cloud TPU has started."""
@@ -51,6 +51,12 @@ class Training(Options):
     """How many of them there are."""
     process_id: int | None = dataclass_field(default=None, kw_only=True)
     """Which of them this one is, from 0."""
+
+
+@dataclass(frozen=True)
+class Training(Distributed):
+    """The options of what trains with `training.train`; none changes what is to be learned."""
+
     tensorboard: bool = dataclass_field(default=False, kw_only=True)
     """Write history and pictures for TensorBoard as well, into the run folder."""
     seeds: int = dataclass_field(default=1, kw_only=True)

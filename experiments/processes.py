@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 import jax
 
 from dl_jax.train.processes import check_alike, join
-from experiments.options import Output, Training
+from experiments.options import Distributed, Output, Training
 
 Config = TypeVar("Config", bound=Output)
 _OWN = ("out", "process_id")  # what may differ between processes
@@ -36,7 +36,7 @@ def joined(experiment: str, config: Config) -> Iterator[Config]:
         ConnectionError: if they have not met in time.
         ProcessLostError: if another process ended before the run did.
     """
-    if not isinstance(config, Training):
+    if not isinstance(config, Distributed):
         yield config
         return
     address = (config.coordinator, config.num_processes, config.process_id)
@@ -57,7 +57,8 @@ def joined(experiment: str, config: Config) -> Iterator[Config]:
                 redirect_stdout(nowhere),
             ):
                 own = Path(folder) / "run"
-                if config.resume and config.out:  # each goes on from the same checkpoints
+                resumed = isinstance(config, Training) and config.resume
+                if resumed and config.out:  # each goes on from the same checkpoints
                     shutil.copytree(config.out, own)
                 yield replace(config, out=own)
     except jax.errors.JaxRuntimeError as error:

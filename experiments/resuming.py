@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
@@ -24,7 +24,7 @@ from dl_jax.train import (
     save_checkpoint,
 )
 from dl_jax.train.checkpoints import checkpoints_in
-from dl_jax.train.nonfinite import all_finite, learned
+from dl_jax.train.nonfinite import are_finite, learned
 from experiments.options import Stopped, Training, command
 
 _SHARE = 50  # times as long as writing one took is waited before the next checkpoint
@@ -113,7 +113,7 @@ def kept(
     experiment: str,
     config: Training,
     stage: int,
-    like: TrainState,
+    like: TrainState | Literal[False],
     about: dict[str, Any],
 ) -> Iterator[Kept]:
     """Yield where training goes on and what keeps it; hear Ctrl-C and SIGTERM meanwhile.
@@ -126,7 +126,7 @@ def kept(
         experiment: its name.
         config: its options.
         stage: which training of the run this is, from 1.
-        like: shapes of its state.
+        like: shapes of its state; False for a run from the start.
         about: what else has to be the same for it to go on.
 
     Raises:
@@ -137,7 +137,7 @@ def kept(
     """
     place = folder / "checkpoints" / str(stage)
     about = {"experiment": experiment, "config": _settings(vars(config)), **about}
-    start = load_checkpoint(place, like, about) if config.resume else None
+    start = load_checkpoint(place, like, about) if like else None
     resume = resume_command(experiment, config, folder)
     last = int(start.state.step) if start else 0
     due = time.monotonic() + _FIRST
@@ -153,7 +153,7 @@ def kept(
                 asked = between and time.monotonic() >= due
             own = on_one_device(checkpoint.state) if asked or signals else None
             # Parameters that went wrong within an epoch are found at its end: they are not kept.
-            if own and all_finite(learned(own)):
+            if own and are_finite(learned(own)):
                 started = time.monotonic()
                 save_checkpoint(place, checkpoint._replace(state=own), about)
                 ended = time.monotonic()

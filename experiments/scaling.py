@@ -30,7 +30,7 @@ from dl_jax.train import (
     zero_totals,
 )
 from dl_jax.train.mesh import check_batch, put
-from experiments.options import Training, main
+from experiments.options import Distributed, main
 from experiments.record import Record
 from experiments.recording import recording
 from experiments.start_up import NETWORKS
@@ -39,7 +39,7 @@ _SIZES = (1, 1 << 10, 1 << 14, 1 << 17, 1 << 20)  # numbers, of 4 bytes each
 
 
 @dataclass(frozen=True)
-class Config(Training):
+class Config(Distributed):
     """Steps on one device and on all of them, beside a model."""
 
     steps: int = 10

@@ -51,6 +51,11 @@ class Task(NamedTuple):
     optimizer_of: Callable[..., optax.GradientTransformation] | None = None
 
 
+def adam(learning_rate: float | jax.Array) -> optax.GradientTransformation:
+    """Return Adam with Keras' epsilon."""
+    return optax.adam(learning_rate, eps=1e-7)
+
+
 class Trained(NamedTuple):
     """What was trained.
 
@@ -134,7 +139,7 @@ def _kept(
     assert isinstance(config, Training)
     record.trainings += 1
     make = partial(init_state, task.model, task.optimizer)
-    like = jax.eval_shape(make, jax.random.key(0), examples.inputs[:1])
+    like = config.resume and jax.eval_shape(make, jax.random.key(0), examples.inputs[:1])
     about = {"data": data and data["digest"], "num_epochs": num_epochs, "seed": seed}
     name = record.result["experiment"]
     with kept(record.folder, name, config, record.trainings, like, about) as found:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
@@ -19,8 +18,8 @@ from dl_jax.losses import Objective
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
-from dl_jax.train.mesh import check_batch, default_mesh, put
-from dl_jax.train.nonfinite import NonFiniteError, all_finite, cause, learned, place_in
+from dl_jax.train.mesh import check_batch, copied, default_mesh, put
+from dl_jax.train.nonfinite import NonFiniteError, are_finite, cause, learned, place_in
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -158,7 +157,7 @@ def fit(
                 "start: updates of the epoch that has begun were left out; expected "
                 "nonfinite='skip', got 'stop'"
             )
-        state = jax.tree.map(jnp.copy, start.state)  # the program takes its argument's memory
+        state = copied(start.state)  # the program takes its argument's memory
         _, order_key, noise = streams(key)
     zeros = zero_totals(model, objective, state, train, nonfinite)
     if mesh is not None:
@@ -172,7 +171,7 @@ def fit(
     judge = partial(evaluate, model, objective, mesh=mesh)
 
     order = epoch_order(order_key, 0, size)
-    totals = jax.tree.map(jnp.copy, zeros)
+    totals = copied(zeros)
     for piece in (batch_size, rest) if rest else (batch_size,):
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
 
@@ -183,11 +182,10 @@ def fit(
         made = run(state, totals, train, order, noise, at, 1, batch_size=piece)
         return *made, batch
 
-    if nonfinite == "stop" and not all_finite(learned(state)):
+    if nonfinite == "stop" and not are_finite((totals["loss"], learned(state))):
         raise NonFiniteError(int(state.step), first_epoch + 1, place_in(state) or "the state")
     if validation is not None:
         jax.block_until_ready(judge(state, validation))
-    _copied((state, totals))
     compile_seconds = time.perf_counter() - started
 
     history = list(start.history)
@@ -198,8 +196,8 @@ def fit(
             started = time.perf_counter() - (start.seconds if done else 0.0)
             order = epoch_order(order_key, epoch, size)
             totals = zeros | dict(start.totals) if done else zeros
-            totals = jax.tree.map(jnp.copy, totals)  # the program takes its argument's memory
-            begun = _copied((state, totals))
+            totals = copied(totals)
+            begun = copied((state, totals))
             step, behind = done, epoch * (whole + bool(rest))
             while step < whole:
                 count = min(a_call, whole - step)
@@ -222,7 +220,7 @@ def fit(
                     state, totals, train, order, noise, size - rest, 1, batch_size=rest
                 )
                 advance(rest, totals, size)
-            if nonfinite == "stop" and not all_finite((totals["loss"], learned(state))):
+            if nonfinite == "stop" and not are_finite((totals["loss"], learned(state))):
                 raise cause(model, begun, one_step, epoch + 1, noise)
             done = 0
             row = {"epoch": epoch + 1, **_means(totals, size)}
@@ -238,11 +236,6 @@ def fit(
             if checkpoint is not None:
                 checkpoint(Checkpoint(state, {}, history))
     return Fit(state, history, compile_seconds)
-
-
-@jax.jit
-def _copied(tree):
-    return jax.tree.map(jnp.copy, tree)
 
 
 def _start(model, optimizer, key, inputs):

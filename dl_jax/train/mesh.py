@@ -135,6 +135,17 @@ def put(tree: Tree, mesh: Mesh | None, *, whole: bool = False) -> Tree:
     return jax.tree.map(one, tree)
 
 
+def copied(tree: Tree) -> Tree:
+    """Return a copy where the arrays lie: what a program takes of one leaves the other."""
+
+    def one(a: jax.Array | np.ndarray) -> jax.Array:
+        a = jnp.asarray(a)
+        # Of one process nothing is compiled for it.
+        return jax.device_put(a, may_alias=False) if a.is_fully_addressable else jnp.copy(a)
+
+    return jax.tree.map(one, tree)
+
+
 def on_one_device(tree: Tree) -> Tree:
     """Return what lies whole on many devices on this process's first one; else the same arrays."""
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 from jaxtyping import Array, Bool, Key, PyTree
 
-from dl_jax.train.mesh import on_one_device
+from dl_jax.train.mesh import copied, on_one_device
 from dl_jax.train.state import Examples, TrainState, as_model_inputs
 from dl_jax.train.step import Metrics
 
@@ -49,19 +50,27 @@ def cause(
     """
     state, totals = begun
     while True:
-        before = jax.tree.map(jnp.copy, state)  # the step takes its argument's memory
+        before = copied(state)  # the step takes its argument's memory
         state, totals, batch = one_step(state, totals)
-        unmade = not jnp.isfinite(totals["loss"])
-        if unmade or not all_finite(learned(state)):
+        unmade = not np.isfinite(totals["loss"])
+        if unmade or not are_finite(learned(state)):
             seen = on_one_device((before if unmade else state, batch, noise))
             place = first_place(model, *seen)
             return NonFiniteError(int(before.step) + 1, epoch, place)
 
 
-@jax.jit
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
-    """Return whether every floating-point number of a tree is finite."""
+    """Return whether every floating-point number of a tree is finite, within a program."""
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in _floats(tree)]))
+
+
+def are_finite(tree: PyTree) -> bool:
+    """Return the same of arrays, on the host: there is nothing to compile.
+
+    Of an array that is cut over processes each looks at its own part.
+    """
+    parts = (part.data for leaf in _floats(tree) for part in leaf.addressable_shards)
+    return all(bool(np.isfinite(np.asarray(part)).all()) for part in parts)
 
 
 def learned(state: TrainState) -> PyTree:
@@ -85,7 +94,7 @@ def first_place(model: nn.Module, state: TrainState, batch: Examples, noise: Key
     if found:
         return found
     inputs = as_model_inputs(batch.inputs)
-    if not all_finite(inputs):
+    if not are_finite(inputs):
         return "an input of the batch"
     _, changed = model.apply(
         {"params": state.params, **state.model_state},
@@ -97,7 +106,7 @@ def first_place(model: nn.Module, state: TrainState, batch: Examples, noise: Key
     )
     # A dictionary in the order of computation: a module's output stands behind those in it.
     for path, outputs in traverse_util.flatten_dict(changed["intermediates"]).items():
-        if not all_finite(outputs):
+        if not are_finite(outputs):
             return f"the output of {'/'.join(path[:-1]) or 'the network'}"
     return "the loss, of finite outputs"
 
@@ -108,7 +117,7 @@ def place_in(state: TrainState) -> str | None:
     wrong = [
         jax.tree_util.keystr(path[1:], simple=True, separator="/")
         for path, leaf in jax.tree.leaves_with_path(collections)
-        if not all_finite(leaf)
+        if not are_finite(leaf)
     ]
     if not wrong:
         return None

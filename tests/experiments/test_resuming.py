@@ -27,8 +27,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def without_pictures(monkeypatch):
     for name in ("draw_samples", "draw_confusion", "add_reviews"):
-        monkeypatch.setattr(f"experiments.training.{name}", lambda *_: None)
-    monkeypatch.setattr("experiments.record._write", write_result)
+        monkeypatch.setattr(f"experiments.pictures.{name}", lambda *_: None)
+    monkeypatch.setattr("experiments.recording._write", write_result)
 
 
 def write_result(record):

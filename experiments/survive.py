@@ -41,7 +41,13 @@ class Config(Options):
 
 
 def run(config: Config) -> Record:
-    """Train both, compare them and write the run folder."""
+    """Train both, compare them and write the run folder.
+
+    Raises:
+        ValueError: for no kill at all, with which nothing would be shown.
+    """
+    if config.kills < 1:
+        raise ValueError(f"kills: expected at least 1, got {config.kills}")
     with recording(
         "survive",
         config,

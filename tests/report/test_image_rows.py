@@ -47,6 +47,12 @@ def test_each_group_has_a_scale_of_its_own_and_may_be_in_colour(tmp_path):
     assert image.shape[0] > 700  # four rows: nine images take two
 
 
+def test_small_values_are_paper_and_large_ones_ink_whatever_their_sign(tmp_path):
+    below_zero = np.array([[[-5.0, -1.0], [-1.0, -1.0]]])
+    image = pixels(draw({"maps": below_zero}, tmp_path / "maps.png", signed=False).path)
+    assert count(image, "#000000") > 1000  # three of four pixels
+
+
 def test_what_is_no_images(tmp_path):
     with pytest.raises(ValueError, match="at least one group of images, got none"):
         draw({}, tmp_path / "none.png", signed=True)

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from matplotlib.figure import Figure
 
 from dl_jax.report import Point, history_of, mean_and_spread, plot_history, plot_sweep
 from dl_jax.report.picture import LIGHT
@@ -27,6 +28,7 @@ def test_one_seed_is_its_own_mean_without_a_spread():
 
 
 def test_a_seed_that_diverged_is_not_hidden():
+    assert math.isnan(mean_and_spread([0.3, math.nan])[0])
     mean, spread = mean_and_spread([0.3, math.inf])
     assert mean == math.inf
     assert spread is not None
@@ -67,3 +69,17 @@ def test_a_sweep_shows_each_point_and_leaves_out_what_diverged(tmp_path):
     assert "95 % intervals" in picture.caption
     with pytest.raises(ValueError, match="at least one point"):
         plot_sweep({}, tmp_path / "b.png", name="x", metric="y", title="z")
+
+
+def test_the_ticks_of_a_sweep_over_decades_are_plain_numbers(tmp_path, monkeypatch):
+    shown = []
+
+    def look(path, size, draw):
+        figure = Figure(figsize=size)
+        draw(figure, LIGHT)
+        shown.extend(tick.get_text() for tick in figure.axes[0].get_xticklabels())
+
+    monkeypatch.setattr("dl_jax.report.plots.sweep.save_picture", look)
+    points = [Point(10.0**-i, 0.5, 0.5, 0.5) for i in range(4)]
+    plot_sweep({"": points}, tmp_path / "a.png", name="x", metric="y", title="z")
+    assert shown == ["0.001", "0.01", "0.1", "1"]

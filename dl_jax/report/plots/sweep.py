@@ -8,6 +8,7 @@ import numpy as np
 
 from dl_jax.report.numbers import format_number
 from dl_jax.report.picture import Picture, Theme, save_picture
+from dl_jax.report.plots.ticks import log_ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +68,9 @@ def plot_sweep(
             axes.plot(x, mean, marker="o", label=label, **stroke)
         axes.set(title=title, xlabel=name.replace("_", " ").capitalize(), ylabel=metric)
         axes.set_xscale("log" if logarithmic else "linear")
-        if not logarithmic:
+        if logarithmic:
+            log_ticks(axes, "x", "{:g}".format)
+        else:
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="y")
         axes.set_axisbelow(True)

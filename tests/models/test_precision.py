@@ -133,6 +133,16 @@ def test_mixed_precision_keeps_batch_statistics_in_float32():
         model = with_mixed_precision(Normed(), "bfloat16")
         before, after, _ = after_a_step(model, optax.sgd(0.1), batch)
     assert dtypes(before) == dtypes(after) == {"float32"}
+    inputs = jnp.zeros((4, 3))
+    with jax.numpy_rank_promotion("allow"):
+        variables = model.init(jax.random.key(0), inputs)
+        fine = jnp.full(3, 1 + 2**-12)  # which bfloat16 rounds to 1
+        stats = {"BatchNorm_0": {**variables["batch_stats"]["BatchNorm_0"], "mean": fine}}
+        variables = {**variables, "batch_stats": stats}
+        _, changed = model.apply(variables, inputs, train=True, mutable=["batch_stats"])
+    # The batch's mean is 0, and Flax's momentum 0.99; two roundings of 6e-8.
+    mean = changed["batch_stats"]["BatchNorm_0"]["mean"]
+    np.testing.assert_allclose(np.array(mean), 0.99 * np.array(fine), rtol=2e-7)
 
 
 def test_mixed_precision_leaves_float32_alone_and_is_float64_throughout():

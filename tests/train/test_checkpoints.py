@@ -66,6 +66,16 @@ def test_what_was_saved_comes_back_to_the_bit(tmp_path, like):
     assert found.seconds == 1.5
 
 
+def test_one_that_is_there_stays(tmp_path, like):
+    (first,) = save_some(tmp_path, like, [7])
+    twice = first._replace(seconds=9.0)  # as a run that is stopped behind a checkpoint
+    assert save_checkpoint(tmp_path, twice, ABOUT) == tmp_path / "7"
+    found = load_checkpoint(tmp_path, like, ABOUT)
+    assert found is not None
+    assert found.seconds == 1.5
+    assert [path.name for path in tmp_path.iterdir()] == ["7"]
+
+
 def test_a_run_that_dies_at_any_step_and_goes_on_ends_the_same(tmp_path, examples, like):
     whole = run(examples, validation=examples)
 

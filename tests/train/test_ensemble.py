@@ -59,6 +59,18 @@ def test_members_in_a_loop_are_the_runs_of_their_keys_to_the_bit(data, keys):
     assert len(np.unique(histories["loss"][:, -1])) == 3
 
 
+def test_members_loop_or_step_together(data):
+    keys = jnp.stack([jax.random.key(seed) for seed in range(7)])
+
+    def program(loop) -> str:
+        train = make_ensemble(MODEL, MULTICLASS, adam(0.01), data, SCHEDULE, loop=loop)
+        return str(jax.make_jaxpr(train)(keys, {}))
+
+    assert "length=7" in program(loop=True)  # a scan over the seven members
+    assert "length=7" not in program(loop=False)
+    assert program(loop=None) == program(loop=True)  # on the CPU of the tests
+
+
 def test_members_together_are_those_in_a_loop_but_for_rounding(data, keys):
     def losses(loop):
         train = make_ensemble(MODEL, MULTICLASS, adam(0.01), data, SCHEDULE, loop=loop)

@@ -176,14 +176,14 @@ def kept(
 def _heard() -> Iterator[Sequence[int]]:
     """Yield a list of the signals heard in this block; a second Ctrl-C interrupts at once.
 
+    What somebody else has decided on, as a shell that keeps Ctrl-C from what runs behind it, stays.
     Of many processes the first one hears them: it keeps the run, and its end is that of the others.
     """
     heard: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    if before != usual or threading.current_thread() is not threading.main_thread():
-        yield heard  # somebody else has decided what these signals do
-        return
+    before = {number: how for number, how in usual.items() if signal.getsignal(number) == how}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}  # no other thread may set them
 
     def handle(number: int, frame: object) -> None:
         if heard and number == signal.SIGINT:

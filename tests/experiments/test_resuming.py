@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shlex
 import signal
 
@@ -12,7 +13,7 @@ import pytest
 from dl_jax import report
 from dl_jax.train import CheckpointError
 from experiments import fashion_mnist_mlp, imdb_reviews, resuming, survive
-from experiments.options import main
+from experiments.options import Stopped, main
 from experiments.record import Record
 
 OPTIONS = ["--data", "embedded", "--num-epochs", "2"]
@@ -21,7 +22,9 @@ OPTIONS = ["--data", "embedded", "--num-epochs", "2"]
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # also behind a shell
+    yield tmp_path
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -222,6 +225,33 @@ def test_numbers_that_are_not_finite_end_the_run_or_are_left_out(
     assert start(*command[3:]) == 0
     lines = (folder / "run/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["skipped"] for line in lines] == [1, 1]
+
+
+def test_sigterm_is_heard_where_ctrl_c_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming, "save_checkpoint", lambda *_: None)
+    config, state = fashion_mnist_mlp.Config(), resuming.TrainState(jnp.int32(1), {}, {}, ())
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of `command &` in a script
+    try:
+        with (
+            pytest.raises(Stopped),
+            resuming.kept(tmp_path, "fashion_mnist_mlp", config, 1, False, {}) as (_, keep),
+        ):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert keep is not None
+            keep(resuming.Checkpoint(state))
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_parameters_that_went_wrong_are_not_kept(tmp_path):
+    config = fashion_mnist_mlp.Config(checkpoint_every=1)
+    with resuming.kept(tmp_path, "fashion_mnist_mlp", config, 1, False, {}) as (_, keep):
+        assert keep is not None
+        for step, value in ((1, 0.0), (2, float("nan"))):
+            state = resuming.TrainState(jnp.int32(step), {"w": jnp.array(value)}, {}, ())
+            keep(resuming.Checkpoint(state, {"loss": jnp.array(1.0)}))
+    assert [path.name for path in (tmp_path / "checkpoints" / "1").iterdir()] == ["1"]
 
 
 def test_checkpoints_are_not_made_oftener_than_they_cost_little(tmp_path, monkeypatch):

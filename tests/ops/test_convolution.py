@@ -259,6 +259,24 @@ def test_the_input_gradient_of_narrow_numbers_adds_up_in_float32(dtype):
     assert float(dx[0, 2, 2, 0]) == float(jnp.asarray(25 * (1 + 2**-7), dtype))
 
 
+@pytest.mark.parametrize("padding", [((0, 0), (0, 0)), ((1, 2), (2, 0)), ((-1, 0), (0, -2))])
+def test_a_kernel_of_one_pixel_at_a_stride(padding, key):
+    x, w = jax.random.uniform(key, (2, 7, 8, 3)), jax.random.uniform(key, (1, 1, 3, 4))
+
+    def both(convolution):
+        def loss(x, w):
+            y = convolution(x, w, (2, 3), padding, dimension_numbers=NHWC)
+            return jnp.sum(y**2), y
+
+        return jax.value_and_grad(loss, (0, 1), has_aux=True)(x, w)
+
+    (_, y), grads = both(conv_general_dilated)
+    (_, expected), expected_grads = both(lax.conv_general_dilated)
+    # Sums of at most 2 * 4 * 4 positions of numbers up to 6 round by 32 times 6 * 2^-24.
+    for ours, laxs in zip((y, *grads), (expected, *expected_grads), strict=True):
+        np.testing.assert_allclose(ours, laxs, atol=32 * 6 * 2**-24)
+
+
 @pytest.mark.parametrize("images", [1, 7, 64])
 def test_windows_in_blocks_of_rows_or_of_images(images, key, monkeypatch):
     monkeypatch.setattr("dl_jax.ops.convolution_cpu._MANY_TAPS", 0)

@@ -9,7 +9,7 @@ import optax
 from flax import linen as nn
 
 from dl_jax.bench.cost import Optimizer
-from dl_jax.losses import BINARY, MULTICLASS, Objective
+from dl_jax.losses import BINARY, MULTICLASS, Objective, with_auxiliary_heads
 from dl_jax.models import CATALOG, create, entry
 from dl_jax.models.catalog import inputs_of
 
@@ -20,7 +20,7 @@ ADAM = Optimizer(optax.adam(1e-3, eps=1e-7), flops=14, slots=2)
 RMSPROP = Optimizer(optax.rmsprop(1e-3, decay=0.9, eps=1e-7), flops=9, slots=1)
 
 _MOST_BYTES = 2**28  # of images to train on, if their size is chosen
-_BATCHES = 16  # of an epoch of a model that the lecture does not train
+_BATCHES = 4  # of an epoch of a model that the lecture does not train: some take seconds each
 
 
 class Workload(NamedTuple):
@@ -87,7 +87,8 @@ def make_workload(
     """Return the workload of that name.
 
     A model that the lecture does not train takes Adam, the loss that its outputs ask for (one
-    logit: a yes or no, else a class), batches of 32, and 16 of them an epoch.
+    logit: a yes or no, else a class, in auxiliary heads too), batches of 32, and 4 of them an epoch
+    and another to validate.
 
     Args:
         name: a model of the catalog.
@@ -106,19 +107,20 @@ def make_workload(
         shape = inputs_of(name, image_size).shape
     inputs = jax.ShapeDtypeStruct(shape, inputs.dtype)
     size = (lecture.batch_size if lecture else 32) if batch_size is None else batch_size
-    num_train = lecture.num_train if lecture else _BATCHES * max(size, 32)
+    num_train = lecture.num_train if lecture else _BATCHES * size
     if image_size is not None:  # larger images than the lecture's, of which there are fewer then
         num_train = min(num_train, max(size, _MOST_BYTES // math.prod(shape)))
     if not 1 <= size <= num_train:
         most = f"to the {num_train:,} training examples of {name}" if lecture else "on"
         raise ValueError(f"--batch-size: expected from 1 {most}, got {size}")
     num_logits = _num_logits(name, model, inputs)
+    of_outputs = BINARY if num_logits == 1 else with_auxiliary_heads(MULTICLASS)
     return Workload(
         name=name,
         model=model,
         inputs=inputs,
         num_logits=num_logits,
-        objective=lecture.objective if lecture else BINARY if num_logits == 1 else MULTICLASS,
+        objective=lecture.objective if lecture else of_outputs,
         optimizer=lecture.optimizer if lecture else ADAM,
         batch_size=size,
         num_train=num_train,

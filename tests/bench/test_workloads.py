@@ -6,9 +6,10 @@ import pytest
 from flax import linen as nn
 
 from dl_jax.bench.workloads import ADAM, LECTURE, make_workload, takes_images
-from dl_jax.losses import BINARY, MULTICLASS
+from dl_jax.losses import BINARY, MULTICLASS, with_auxiliary_heads
 from dl_jax.models import CATALOG
 from dl_jax.models.catalog import Entry
+from dl_jax.train import Examples, init_state, train_step
 from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn
 
 EXPERIMENTS = {
@@ -59,11 +60,24 @@ def test_a_model_that_is_new_in_the_catalog(monkeypatch):
     monkeypatch.setitem(CATALOG, "pooled", Entry(Pooled, images))
     workload = make_workload("pooled", image_size=32, batch_size=100)
     assert workload.inputs.shape == (32, 32, 3)
-    assert workload.objective is MULTICLASS
+    assert workload.objective is with_auxiliary_heads(MULTICLASS)
     assert workload.optimizer is ADAM
-    assert (workload.batch_size, workload.num_train) == (100, 1600)
+    assert (workload.batch_size, workload.num_train) == (100, 400)
     assert takes_images("pooled")
     assert not takes_images("imdb_bow")
+
+
+def test_a_model_with_heads_and_batch_statistics_takes_a_step(key):
+    workload = make_workload("googlenet_bn", batch_size=2)
+    model, optimizer = workload.model, workload.optimizer.transformation
+    batch = Examples(jnp.zeros((2, 224, 224, 3), jnp.uint8), jnp.zeros(2, jnp.int32))
+
+    def step(key, batch):
+        state = init_state(model, optimizer, key, batch.inputs)
+        return train_step(model, workload.objective, optimizer, state, batch, key)
+
+    _, metrics = jax.eval_shape(step, key, batch)
+    assert metrics["loss"].shape == ()
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,8 @@ def _checked(
             CheckpointWarning,
             stacklevel=3,
         )
-    tree = jax.tree.unflatten(jax.tree.structure(like), [state[name] for name in expected])
+    made = [_as(leaf, state[k]) for k, leaf in zip(expected, jax.tree.leaves(like), strict=True)]
+    tree = jax.tree.unflatten(jax.tree.structure(like), made)
     rest = {k.removeprefix("totals."): v for k, v in leaves.items() if k not in state}
     totals = {name: jnp.asarray(total) for name, total in rest.items()}
     return Checkpoint(tree, totals, notes["history"], notes["seconds"])
@@ -213,11 +214,23 @@ def _checked(
 
 def _leaves(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     """Every array of a checkpoint by its name, on the host."""
-    state, totals = jax.device_get((checkpoint.state, checkpoint.totals))
+    state, totals = jax.device_get(jax.tree.map(_data, (checkpoint.state, checkpoint.totals)))
     named = zip(_names(state), jax.tree.leaves(state), strict=True)
     return {name: np.asarray(leaf) for name, leaf in named} | {
         f"totals.{name}": np.asarray(total) for name, total in totals.items()
     }
+
+
+def _data(leaf: Any) -> Any:
+    """A leaf as numbers: those of a random key, which an optimizer that adds noise has."""
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _as(like: Any, numbers: np.ndarray) -> Any:
+    if not jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return numbers
+    impl = jax.random.key_impl(jnp.empty((), like.dtype))  # of a shape it cannot be asked
+    return jax.random.wrap_key_data(jnp.asarray(numbers), impl=impl)
 
 
 def _names(state: TrainState) -> list[str]:

@@ -104,8 +104,8 @@ def _select(good, first, second):
 def epoch_order(key: Key[Array, ""], epoch: Int[Array, ""] | int, size: int) -> Int[Array, " n"]:
     """Return the order of the examples in one epoch (from 0), drawn afresh for each.
 
-    Each example draws 32 random bits, and the order is theirs. Up to 2^16 examples it is found as
-    a radix sort finds it, by the lower half of the bits and then by the upper one: numbers that
+    Up to 2^16 examples the order is that of 32 random bits each, found as a radix sort finds it:
+    by 16 of them, and then what has come to each place by another 16 of that place. Numbers that
     hold half of the bits and a place beside them are sorted by a CPU ten times as fast as the pairs
     of `jax.random.permutation`, which would take a seventh of the MLP's epoch.
     """

@@ -141,6 +141,8 @@ def fit(
                 "validation data": digest(validation),
                 "key": digest(key),
                 "start": digest(start and start[:2]),
+                "nonfinite": nonfinite,
+                "checkpoint_every": str(checkpoint_every),
             }
         )
     train, validation = put((train, validation), mesh, whole=True)
@@ -165,6 +167,11 @@ def fit(
         start = start._replace(totals=put(start.totals, mesh))
     whole, rest = divmod(size, batch_size)
     first_epoch, done = divmod(int(state.step), whole + bool(rest))
+    if done and not start.totals:
+        raise ValueError(
+            f"start: step {int(state.step)} lies within an epoch of {whole + bool(rest)} steps; "
+            "expected the totals of what it has done of it, got none"
+        )
     run = partial(
         train_batches, model, objective, optimizer, by_hand=by_hand, mesh=mesh, nonfinite=nonfinite
     )
@@ -195,9 +202,10 @@ def fit(
         for epoch in range(first_epoch, num_epochs):
             started = time.perf_counter() - (start.seconds if done else 0.0)
             order = epoch_order(order_key, epoch, size)
-            totals = zeros | dict(start.totals) if done else zeros
-            totals = copied(totals)
-            begun = copied((state, totals))
+            # Nothing was skipped where the totals of a run that skips are taken by one that stops.
+            found = {k: v for k, v in start.totals.items() if k in zeros} if done else {}
+            totals = copied(zeros | found)
+            begun = copied((state, totals)) if nonfinite == "stop" else (state, totals)
             step, behind = done, epoch * (whole + bool(rest))
             while step < whole:
                 count = min(a_call, whole - step)
@@ -209,7 +217,7 @@ def fit(
                 )  # fmt: skip
                 jax.block_until_ready(totals)
                 if nonfinite == "stop" and not np.isfinite(totals["loss"]):
-                    raise cause(model, begun, one_step, epoch + 1, noise)
+                    raise cause(model, begun, one_step, epoch + 1, noise, behind + step + count)
                 step += count
                 advance(count * batch_size, totals, step * batch_size)
                 if checkpoint is not None and step < whole + bool(rest):
@@ -221,7 +229,8 @@ def fit(
                 )
                 advance(rest, totals, size)
             if nonfinite == "stop" and not are_finite((totals["loss"], learned(state))):
-                raise cause(model, begun, one_step, epoch + 1, noise)
+                last = behind + whole + bool(rest)
+                raise cause(model, begun, one_step, epoch + 1, noise, last)
             done = 0
             row = {"epoch": epoch + 1, **_means(totals, size)}
             row["seconds"] = time.perf_counter() - started

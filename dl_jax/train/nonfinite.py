@@ -35,6 +35,7 @@ def cause(
     one_step: Callable[[TrainState, Metrics], tuple[TrainState, Metrics, Examples]],
     epoch: int,
     noise: Key[Array, ""],
+    last: int,
 ) -> NonFiniteError:
     """Return the error of an epoch that went wrong, found by making its steps again, one by one.
 
@@ -47,9 +48,10 @@ def cause(
         one_step: makes a step; its last result is the batch.
         epoch: from 1.
         noise: the run's key for dropout.
+        last: the number of the step, from 1, behind which it was found.
     """
     state, totals = begun
-    while True:
+    while int(state.step) < last:
         before = copied(state)  # the step takes its argument's memory
         state, totals, batch = one_step(state, totals)
         unmade = not np.isfinite(totals["loss"])
@@ -57,6 +59,10 @@ def cause(
             seen = on_one_device((before if unmade else state, batch, noise))
             place = first_place(model, *seen)
             return NonFiniteError(int(before.step) + 1, epoch, place)
+    return NonFiniteError(
+        last, epoch, "a number that was finite when the steps were made again, one by one: the "
+        "device does not compute the same each time, or its memory is at fault"
+    )  # fmt: skip
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:

@@ -1,6 +1,7 @@
 """One step of training, and the same network's answers without training."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ def train_step(
         model_state = state.model_state
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = {"loss": loss.astype(jnp.float32), **_means(objective.metrics(logits, targets))}
+    metrics = {"loss": loss.astype(_wide(loss)), **_means(objective.metrics(logits, targets))}
     return TrainState(state.step + 1, params, dict(model_state), opt_state), metrics
 
 
@@ -135,5 +136,9 @@ def evaluate(
 
 
 def _means(figures: dict[str, Float[Array, " n"]]) -> Metrics:
-    """Means in float32: a narrower number cannot count the examples of an epoch."""
-    return {name: jnp.mean(figure, dtype=jnp.float32) for name, figure in figures.items()}
+    return {name: jnp.mean(figure, dtype=_wide(figure)) for name, figure in figures.items()}
+
+
+def _wide(figure: jax.Array) -> Any:
+    """float32 at least: a narrower number cannot count the examples of an epoch."""
+    return jnp.promote_types(figure.dtype, jnp.float32)

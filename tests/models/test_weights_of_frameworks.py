@@ -4,7 +4,6 @@ Needs PyTorch, and torchvision or timm; skipped without them. An image of 224x22
 averages that torchvision puts before its dense layers do nothing there.
 """
 
-import jax
 import numpy as np
 import pytest
 from safetensors.numpy import save_file

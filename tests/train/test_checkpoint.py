@@ -62,6 +62,13 @@ def test_a_checkpoint_stays_as_it_is(examples):
     assert len(kept[-1].history) == 1
 
 
+def test_a_state_within_an_epoch_without_what_the_epoch_has_summed(examples):
+    kept: list[Checkpoint] = []
+    run(examples, num_epochs=1, checkpoint=lambda c: kept.append(copied(c)), checkpoint_every=1)
+    with pytest.raises(ValueError, match="step 1 lies within an epoch of 4 steps; expected the to"):
+        run(examples, start=Checkpoint(kept[0].state))
+
+
 def test_what_a_checkpoint_raises_ends_the_run(examples):
     def full(_: Checkpoint) -> None:
         raise OSError("no space left on device")

@@ -66,6 +66,21 @@ def test_what_was_saved_comes_back_to_the_bit(tmp_path, like):
     assert found.seconds == 1.5
 
 
+def test_a_random_key_in_an_optimizer_comes_back(tmp_path, examples, key):
+    optimizer = optax.noisy_sgd(0.1, key=jax.random.key(3, impl="rbg"))
+    state = init_state(MODEL, optimizer, key, examples.inputs)
+    save_checkpoint(tmp_path, Checkpoint(state), ABOUT)
+    like = jax.eval_shape(lambda: state)
+    found = load_checkpoint(tmp_path, like, ABOUT)
+    assert found is not None
+    settings = {"num_epochs": 1, "batch_size": 16, "key": key, "progress": False}
+    runs = [
+        fit(MODEL, MULTICLASS, optimizer, examples, start=start, **settings).state.params
+        for start in (Checkpoint(state), found)
+    ]
+    chex.assert_trees_all_equal(*runs)
+
+
 def test_one_that_is_there_stays(tmp_path, like):
     (first,) = save_some(tmp_path, like, [7])
     twice = first._replace(seconds=9.0)  # as a run that is stopped behind a checkpoint

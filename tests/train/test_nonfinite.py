@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
+from jax import lax
 
 from dl_jax.losses import REGRESSION, Objective
 from dl_jax.train import (
@@ -173,6 +174,30 @@ def test_a_checkpoint_goes_on_with_updates_left_out_and_not_back(examples):
     within = next(one for one in kept if one.totals.get("skipped"))
     with pytest.raises(ValueError, match="left out; expected nonfinite='skip', got 'stop'"):
         run(wrong, start=within)
+
+
+def test_where_nothing_was_left_out_a_checkpoint_goes_on_without_leaving_out(examples):
+    kept: list[Checkpoint] = []
+    run(examples, nonfinite="skip", checkpoint=lambda c: kept.append(jax.device_get(c)))
+    assert kept[0].totals["skipped"] == 0
+    assert_same(run(examples, start=kept[0]).state, run(examples).state)
+
+
+def test_a_number_that_went_wrong_but_once_is_not_looked_for_for_ever(examples):
+    calls = []
+
+    def once(_):
+        calls.append(None)
+        return np.float32(NAN if len(calls) == 3 else 0)
+
+    def spoils(z, t):
+        zero = jax.pure_callback(once, jax.ShapeDtypeStruct((), jnp.float32), t.sum())
+        return REGRESSION.loss(z, t) + lax.stop_gradient(zero)
+
+    with pytest.raises(NonFiniteError, match="finite when the steps were made again") as found:
+        run(examples, objective=REGRESSION._replace(loss=spoils))
+    assert found.value.epoch == 1
+    assert len(calls) <= 10  # each of five steps twice at most
 
 
 def test_an_update_that_would_spoil_the_parameters_is_left_out_too(examples):

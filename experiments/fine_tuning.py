@@ -67,7 +67,7 @@ class Config(Options):
     """Of the digits 5 to 9, all together."""
     num_epochs: int = 60
     """On them; on the digits 0 to 4 there are 3."""
-    batch_size: int = 20
+    batch_size: int = 16
 
 
 def frozen(

@@ -1,5 +1,6 @@
 """Several seeds, and several values of a setting, trained as one program."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from flax import linen as nn
 from dl_jax import backprop, report
 from dl_jax.losses import Objective
 from dl_jax.train import Data, Fit, Schedule, make_ensemble
+from dl_jax.train.nonfinite import are_finite, learned
 from experiments.grid import Grid
 from experiments.record import Record
 
@@ -94,7 +96,32 @@ def add_means(record: Record, members: Members, seeds: Sequence[int]) -> Rows:
     add_members(record, members, seeds)
     means, spreads = report.history_of([fit.history for fit in members.fits])
     record.result["history"], record.result["spread"] = means, spreads
+    if record.board:
+        for row in means:
+            report.add_row(record.board, row)
     for row, spread in zip(means, spreads, strict=True):
         figures = [f"{k} {row[k]:.4f} +-{one['high'] - row[k]:.4f}" for k, one in spread.items()]
         print(f"epoch {row['epoch']:2d}  {'  '.join(figures)}", flush=True)
     return means
+
+
+def check_finite(members: Members, seeds: Sequence[int]) -> None:
+    """Raise a FloatingPointError that names the seeds whose numbers went wrong, if any did.
+
+    The one program of all members cannot stop for one of them: they are looked at when it has
+    ended.
+    """
+    wrong = {
+        seed: next((row["epoch"] for row in fit.history if not math.isfinite(row["loss"])), None)
+        for seed, fit in zip(seeds, members.of_point(0), strict=True)
+        if not (math.isfinite(fit.history[-1]["loss"]) and are_finite(learned(fit.state)))
+    }
+    if wrong:
+        epochs = [epoch for epoch in wrong.values() if epoch]
+        where = f", the first of them in epoch {min(epochs):.0f}" if epochs else ""
+        some = f"{', '.join(map(str, list(wrong)[:5]))}{', ...' if len(wrong) > 5 else ''}"
+        raise FloatingPointError(
+            f"{len(wrong)} of {len(seeds)} seeds are not finite{where}: {some}. Alone, with --seed "
+            f"{next(iter(wrong))} and without --seeds, a run names the step and the layer; "
+            "--nonfinite skip leaves such updates out"
+        )

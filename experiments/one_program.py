@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from dl_jax.bench.stages import no_persistent_cache
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
 from dl_jax.train import Data, Schedule, make_ensemble, make_train
@@ -86,8 +87,7 @@ def run(config: Config) -> Record:
         rows: list[tuple[str, float, float]] = []
         record.add_table("Each way", ("Way", "Seconds", "Largest difference in a loss"), rows)
         expected: Histories | None = None
-        jax.config.update("jax_enable_compilation_cache", False)
-        try:
+        with no_persistent_cache():
             for name, way in ways.items():
                 started = time.perf_counter()
                 histories = way()
@@ -96,8 +96,6 @@ def run(config: Config) -> Record:
                 rows.append((name, seconds, _apart(expected, histories)))
                 record.add_time("training", seconds)
                 print(f"{name}: {seconds:.1f} s", flush=True)
-        finally:
-            jax.config.update("jax_enable_compilation_cache", True)
         (_, separate, _), (_, loop, apart), (_, together, apart_together) = rows
         record.add_figure("time of the runs / of a loop", separate / loop, bound=1.0)
         record.add_figure("time of the runs / of members together", separate / together)

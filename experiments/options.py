@@ -3,6 +3,7 @@
 import errno
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
@@ -13,7 +14,7 @@ from typing import Literal, TypeVar
 from dl_jax import report
 from dl_jax.data import DataCorrupted, DataNotFound
 from dl_jax.models.precision import Precision
-from dl_jax.train import CheckpointError, NonFinite, NonFiniteError
+from dl_jax.train import CheckpointError, NonFinite
 from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
 from experiments.grid import grid_of
 
@@ -76,12 +77,17 @@ class Training(Distributed):
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, after the run was kept."""
+    """Ctrl-C or SIGTERM; in training, after the run was kept."""
 
-    def __init__(self, number: int, resume: str):
-        """Carry the signal's number and the command by which the run goes on."""
+    def __init__(self, number: int, resume: str = ""):
+        """Carry the signal's number and, if there is one, the command by which the run goes on."""
         super().__init__()
         self.number, self.resume = number, resume
+
+
+def end_in_order(number: int, frame: object) -> None:
+    """End a run as Ctrl-C does; a handler of SIGTERM."""
+    raise Stopped(number)
 
 
 def command(experiment: str, config: Output) -> str:
@@ -120,10 +126,11 @@ def check(config: Output) -> None:
     if not isinstance(config, Training):
         return
     grid_of(config.sweep, config)
-    if config.resume and (config.seeds > 1 or config.sweep):
+    if (config.seeds > 1 or config.sweep) and (config.resume or config.checkpoint_every):
+        name = "resume" if config.resume else "checkpoint_every"
         raise ValueError(
-            "resume: a run of several seeds or of a sweep is one program, which keeps nothing "
-            "until it ends; start it again without --resume"
+            f"{name}: a run of several seeds or of a sweep is one program, which keeps nothing "
+            f"until it ends; leave out --{name.replace('_', '-')}"
         )
     if config.tensorboard and find_spec("tensorboardX") is None:
         raise ValueError(
@@ -148,14 +155,16 @@ Config = TypeVar("Config", bound=Output)
 def main(experiment: str, config: type[Config], run: Callable[[Config], object]) -> None:
     """Parse the command line into a configuration and run the experiment.
 
-    Bad input ends with one message and exit code 2, Ctrl-C with 130, SIGTERM in training with 143;
-    numbers that are not finite, a full disk, or the loss of another process with one message and
-    exit code 1.
+    Bad input ends with one message and exit code 2, Ctrl-C with 130, SIGTERM with 143; numbers
+    that are not finite, a full disk, or the loss of another process with one message and exit
+    code 1.
     """
     import tyro
 
     from experiments.processes import ProcessLostError, joined, leave
 
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end_in_order)
     try:
         given = tyro.cli(config, prog=f"python -m experiments.{experiment}")
         if getattr(given, "deterministic", False):
@@ -167,18 +176,22 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
     ) as error:  # fmt: skip
         print(f"error: {error}", file=sys.stderr)
         leave(2)
-    except (NonFiniteError, CheckpointError, ProcessLostError) as error:
+    except (FloatingPointError, CheckpointError, ProcessLostError) as error:
         print(f"error: {error}", file=sys.stderr)
-        leave(1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        print(f"error: {error}; the checkpoints that are there are whole", file=sys.stderr)
         leave(1)
     except KeyboardInterrupt as stop:
         kept = ": what was finished by then is kept" if stop.__cause__ else ""
         cause, code = stop.__cause__ or stop, 128 + signal.SIGINT
         if isinstance(cause, Stopped):
-            kept, code = f"; it goes on with\n  {cause.resume}", 128 + cause.number
+            code = 128 + cause.number
+        resume = getattr(cause, "resume", "") or getattr(stop, "resume", "")
+        if resume:
+            kept = f"; it goes on with\n  {resume}"
         print(f"interrupted{kept}", file=sys.stderr)
         leave(code)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"error: {error}; the checkpoints that are there are whole", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        leave(1)  # at once: of many processes, Python's own end would wait for the others

@@ -34,7 +34,7 @@ class Config(Options):
     num_epochs: int = 30
     num_students: int = 400
     """In the training and in the test split each."""
-    batch_size: int = 20
+    batch_size: int = 16
     learning_rate: float = 0.3
 
 
@@ -46,7 +46,8 @@ def run(config: Config) -> Record:
         "One neuron: sleep, study and the exam",
         "Whether a student does better than average, from hours of sleep and of study.",
     ) as record:
-        train_key, test_key = jax.random.split(jax.random.key(config.seed))
+        # Keys that training does not take: the first ones that the seed's gives are its own.
+        *_, train_key, test_key = jax.random.split(jax.random.key(config.seed), 5)
         with record.timed("data"):
             train, _ = exam(train_key, config.num_students)
             test, best = exam(test_key, config.num_students)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
@@ -18,6 +17,8 @@ from experiments.options import Distributed, Output, Training
 
 Config = TypeVar("Config", bound=Output)
 _OWN = ("out", "process_id")  # what may differ between processes
+# What JAX says of a failure that is this process' own, and not that the others are gone.
+_OWN_FAULTS = ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED")
 
 
 class ProcessLostError(RuntimeError):
@@ -47,28 +48,37 @@ def joined(experiment: str, config: Config) -> Iterator[Config]:
     settings = {name: value for name, value in asdict(config).items() if name not in _OWN}
     settings |= {"experiment": experiment, "jax": jax.__version__}
     try:
-        check_alike({name: repr(value) for name, value in settings.items()})
-        if jax.process_index() == 0:
-            yield config
-        else:
-            with (
-                TemporaryDirectory() as folder,
-                open(os.devnull, "w") as nowhere,
-                redirect_stdout(nowhere),
-            ):
-                own = Path(folder) / "run"
-                resumed = isinstance(config, Training) and config.resume
-                if resumed and config.out:  # each goes on from the same checkpoints
-                    shutil.copytree(config.out, own)
-                yield replace(config, out=own)
+        with TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+            own = Path(folder) / "run"
+            if jax.process_index() and isinstance(config, Training) and config.resume:
+                _copy_run(config.out, own)
+            # The first process waits here for the others: until then nobody changes what is copied.
+            check_alike({name: repr(value) for name, value in settings.items()})
+            if jax.process_index() == 0:
+                yield config
+            else:
+                with redirect_stdout(nowhere):
+                    yield replace(config, out=own)
     except jax.errors.JaxRuntimeError as error:
+        if any(fault in str(error) for fault in _OWN_FAULTS):
+            raise
         raise ProcessLostError(
             f"process {jax.process_index()} of {jax.process_count()}: the others no longer answer, "
             f"so one of them has ended; its own output says why ({str(error).splitlines()[0]})"
         ) from error
-    except (AssertionError, AttributeError, KeyError, IndexError, TypeError):  # mistakes of ours
-        traceback.print_exc()
-        leave(1)
+
+
+def _copy_run(folder: Path | None, own: Path) -> None:
+    """Copy what another process needs to go on; of a folder that is no run's there is nothing."""
+    if folder is None:
+        return
+    folder = folder.expanduser()
+    own.mkdir()
+    for name in ("config.json", "result.json"):
+        if (folder / name).exists():
+            shutil.copy(folder / name, own)
+    if (folder / "checkpoints").exists():
+        shutil.copytree(folder / "checkpoints", own / "checkpoints")
 
 
 def leave(code: int) -> NoReturn:

@@ -15,7 +15,7 @@ from experiments.compilation import kept_programs
 from experiments.determinism import is_deterministic
 from experiments.options import Output, Training, changed, check, command
 from experiments.record import Record
-from experiments.resuming import check_resumable, written_alone
+from experiments.resuming import check_resumable, resume_command, written_alone
 
 # What becomes of a float32 matrix product where nothing is asked for.
 _DEFAULT = {"cpu": "float32", "gpu": "TF32 where the GPU has it", "tpu": "bfloat16"}
@@ -24,10 +24,10 @@ _DEFAULT = {"cpu": "float32", "gpu": "TF32 where the GPU has it", "tpu": "bfloat
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after something was finished; carries what was recorded."""
 
-    def __init__(self, record: Record):
-        """Carry the record on to whoever catches this."""
+    def __init__(self, record: Record, resume: str = ""):
+        """Carry the record, and the command by which the run goes on if there is one."""
         super().__init__()
-        self.record = record
+        self.record, self.resume = record, resume
 
 
 @contextmanager
@@ -70,7 +70,8 @@ def _written(
     if not (folder / "config.json").exists():  # of a run that is resumed they are there
         report.write_json(folder / "config.json", blank["config"])
         if isinstance(config, Training):
-            report.write_json(folder / "result.json", blank)  # so that it can be resumed
+            running = {**blank, "status": "running"}
+            report.write_json(folder / "result.json", running)  # so that it can be resumed
     record = Record(folder, blank, bool(changes), config=config)
     if isinstance(config, Training) and config.tensorboard:
         record.board = report.open_board(folder / "tensorboard")
@@ -89,12 +90,20 @@ def _written(
         except OSError as other:  # a full disk; what stopped the run is what is to be said
             print(f"{folder}: the page could not be written: {other}")
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(record) from error
+            raise Interrupted(record, _resume(record, experiment)) from error
         raise
     figures = record.result["figures"]
     record.result["status"] = "finished"
     record.result["verdict"] = report.overall(figure["verdict"] for figure in figures)
     _write(record)
+
+
+def _resume(record: Record, experiment: str) -> str:
+    """The command by which a run goes on that was interrupted behind its training."""
+    config = record.config
+    if not isinstance(config, Training) or not (record.folder / "checkpoints").exists():
+        return ""
+    return resume_command(experiment, config, record.folder)
 
 
 def _has_something(result: report.Result) -> bool:

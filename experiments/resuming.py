@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from dl_jax import report
+from dl_jax.report.runs import read_result
 from dl_jax.train import (
     Checkpoint,
     NonFiniteError,
@@ -25,7 +26,7 @@ from dl_jax.train import (
 )
 from dl_jax.train.checkpoints import checkpoints_in
 from dl_jax.train.nonfinite import are_finite, learned
-from experiments.options import Stopped, Training, command
+from experiments.options import Stopped, Training, command, end_in_order
 
 _SHARE = 50  # times as long as writing one took is waited before the next checkpoint
 _FIRST = 10.0  # seconds before the first one
@@ -61,20 +62,17 @@ def check_resumable(folder: Path | None, experiment: str, config: Training) -> P
     if folder is None:
         raise ValueError("resume: expected the folder of the run, --out FOLDER --resume")
     folder = folder.expanduser()
-    try:
-        result = json.loads((folder / "result.json").read_text())
-        name, status, saved = (result[key] for key in ("experiment", "status", "config"))
-    except FileNotFoundError as error:
+    if not (folder / "result.json").exists():
         raise ValueError(
             f"{folder}: no run folder, there is no result.json in it; without --resume a run begins"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder}: its result.json cannot be read: {error}") from error
+        )
+    result = read_result(folder)
+    name = result["experiment"]
     if name != experiment:
         raise ValueError(f"{folder}: a run of experiments.{name}, not of experiments.{experiment}")
-    if status == "finished":
+    if result["status"] == "finished":
         raise ValueError(f"{folder}: the run has finished; without --resume another one begins")
-    other = differences(_settings(saved), _settings(vars(config)))
+    other = differences(_settings(result["config"]), _settings(vars(config)))
     if other:
         raise ValueError(f"{folder}: the run has other settings: {'; '.join(other)}")
     return folder
@@ -151,22 +149,26 @@ def kept(
                 asked = step // config.checkpoint_every > last // config.checkpoint_every
             else:
                 asked = between and time.monotonic() >= due
-            own = on_one_device(checkpoint.state) if asked or signals else None
+            if not (asked or signals):
+                return
+            own = on_one_device(checkpoint.state)
             # Parameters that went wrong within an epoch are found at its end: they are not kept.
-            if own and are_finite(learned(own)):
+            if are_finite(learned(own)):
                 started = time.monotonic()
                 save_checkpoint(place, checkpoint._replace(state=own), about)
                 ended = time.monotonic()
                 last, due = step, ended + _SHARE * (ended - started)
             if signals:
-                raise Stopped(signals[0], resume)
+                raise Stopped(signals[0], resume if checkpoints_in(place) else "")
 
         try:
             yield Kept(start, keep if jax.process_index() == 0 else None)
         except NonFiniteError as error:
             found = checkpoints_in(place)
-            hint = f". The last finite checkpoint is {found[-1]}" if found else ". No checkpoint"
-            hint += f"; leaving such updates out, it goes on with\n  {resume} --nonfinite skip"
+            again = f"{resume if found else command(experiment, config)} --nonfinite skip"
+            last = f"The last finite checkpoint is {found[-1]}" if found else "No checkpoint"
+            way = "go on" if found else "begin again"
+            hint = f". {last}; to leave such updates out, {way} with\n  {again}"
             raise NonFiniteError(error.step, error.epoch, error.place, hint) from error
     if signals:
         raise Stopped(signals[0], resume)
@@ -180,8 +182,12 @@ def _heard() -> Iterator[Sequence[int]]:
     Of many processes the first one hears them: it keeps the run, and its end is that of the others.
     """
     heard: list[int] = []
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    before = {number: how for number, how in usual.items() if signal.getsignal(number) == how}
+    usual = {
+        signal.SIGINT: (signal.default_int_handler,),
+        signal.SIGTERM: (signal.SIG_DFL, end_in_order),
+    }
+    now = {number: signal.getsignal(number) for number in usual}
+    before = {number: how for number, how in now.items() if how in usual[number]}
     if threading.current_thread() is not threading.main_thread():
         before = {}  # no other thread may set them
 
@@ -200,7 +206,7 @@ def _heard() -> Iterator[Sequence[int]]:
             signal.signal(number, handler)
 
 
-def _settings(options: dict[str, Any]) -> dict[str, Any]:
+def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """What of options has to stay the same, as JSON has it."""
     return json.loads(
         report.json_text({name: v for name, v in options.items() if name not in _FREE})

@@ -49,7 +49,7 @@ def sweep(
             task.objective,
             optimizer,
             Data(examples, validation),
-            Schedule(num_epochs, config.batch_size),
+            Schedule(num_epochs, config.batch_size, config.nonfinite),
             seeds=seeds,
             grid=grid,
             by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,

@@ -20,6 +20,7 @@ from dl_jax.train import (
     Data,
     Examples,
     Fit,
+    NonFinite,
     Schedule,
     TrainState,
     fit,
@@ -27,7 +28,7 @@ from dl_jax.train import (
     on_one_device,
     predict,
 )
-from experiments.members import add_means, train_members
+from experiments.members import add_means, check_finite, train_members
 from experiments.options import Gradients, Training
 from experiments.record import Record
 from experiments.resuming import Kept, kept
@@ -99,9 +100,11 @@ def train(
         with record.timed("training"):
             members = train_members(
                 model, task.objective, task.optimizer, Data(examples, validation),
-                Schedule(num_epochs, batch_size), seeds=numbers, grid=[{}], by_hand=by_hand,
+                Schedule(num_epochs, batch_size, _nonfinite(record)), seeds=numbers, grid=[{}],
+                by_hand=by_hand,
             )  # fmt: skip
         means = add_means(record, members, numbers) if keep_history else []
+        check_finite(members, numbers)
         return Trained(members.fits[0].state, means, 0.0, members.fits)
     config = record.config if start is None and isinstance(record.config, Training) else Training()
     keeping = _kept(record, task, examples, num_epochs, seed, keep_history)
@@ -128,6 +131,10 @@ def train(
         record.add_time("epoch", float(np.median(epochs)))
     done = done._replace(state=on_one_device(done.state))
     return Trained(*done, [done])
+
+
+def _nonfinite(record: Record) -> NonFinite:
+    return record.config.nonfinite if isinstance(record.config, Training) else "stop"
 
 
 @contextmanager

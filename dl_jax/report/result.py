@@ -105,7 +105,8 @@ class Result(TypedDict):
         title: one line for people.
         description: one sentence.
         command: the command line that repeats the run.
-        status: whether the run came to its end or was interrupted.
+        status: whether the run came to its end or was interrupted; of one that is going on, or was
+            killed, "running".
         verdict: from `overall`, or `"interrupted"`.
         figures: what was measured.
         data: which data were used; None where the lecture's own numbers are all there is.
@@ -128,7 +129,7 @@ class Result(TypedDict):
     title: str
     description: str
     command: str
-    status: Literal["finished", "interrupted"]
+    status: Literal["running", "finished", "interrupted"]
     verdict: Verdict
     figures: Sequence[Figure]
     data: Data | None

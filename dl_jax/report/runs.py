@@ -25,11 +25,23 @@ def read_run(folder: Path) -> Result | None:
         raise ValueError(
             f"{folder}: expected a run's folder, with config.json or result.json, got {what}"
         )
-    found = _object(folder / name)
     if name == "config.json":
-        if "out" not in found:  # which every configuration has
+        if "out" not in _object(folder / name):  # which every configuration has
             raise ValueError(f"{folder / name}: expected the configuration of a run, got another")
         return None
+    result = read_result(folder)
+    return None if result["status"] == "running" else result
+
+
+def read_result(folder: Path) -> Result:
+    """Return the `result.json` of a run, also of one that has not ended.
+
+    Raises:
+        ValueError: if it is none, a damaged one, or of a newer dl_jax.
+        OSError: if it cannot be read.
+    """
+    path = folder / "result.json"
+    found = _object(path)
     version = found.get("version", VERSION)  # the first ones do not say it
     if not isinstance(version, int) or version > VERSION:
         raise ValueError(
@@ -38,7 +50,7 @@ def read_run(folder: Path) -> Result | None:
         )
     missing = sorted(Result.__required_keys__ - found.keys())
     if missing:
-        raise ValueError(f"{folder / name}: expected the result of a run, got one without "
+        raise ValueError(f"{path}: expected the result of a run, got one without "
                          f"{', '.join(missing)}")  # fmt: skip
     return found  # pyright: ignore[reportReturnType]
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.checks import check_by_hand, check_examples, check_schedule
-from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.hyperparams import Hyperparams, with_hyperparams
 from dl_jax.train.mesh import check_batch, default_mesh, put
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -40,10 +40,13 @@ class Schedule(NamedTuple):
     Attributes:
         num_epochs: how many times each example is seen.
         batch_size: examples a step; the last batch of an epoch may be shorter.
+        nonfinite: "skip" leaves out updates that are not finite, as `fit` does, and counts them as
+            `skipped`; nothing within one program can stop it.
     """
 
     num_epochs: int
     batch_size: int
+    nonfinite: NonFinite = "stop"
 
 
 History = dict[str, Float[Array, " num_epochs"]]
@@ -82,7 +85,7 @@ def make_train(
     """
     train_data, validation = data
     check_examples(model, objective, train_data, "training data")
-    check_schedule(*config, len(train_data.inputs))
+    check_schedule(config.num_epochs, config.batch_size, len(train_data.inputs))
     mesh = default_mesh() if mesh is None else mesh
     check_batch(config.batch_size, mesh)
     if by_hand is not None:
@@ -118,17 +121,19 @@ def whole_run(
     def steps(carry, order, first, count, batch_size):
         return train_batches(
             model, objective, optimizer, *carry, examples, order, noise, first, count,
-            batch_size=batch_size, by_hand=by_hand, mesh=mesh,
+            batch_size=batch_size, by_hand=by_hand, mesh=mesh, nonfinite=config.nonfinite,
         )  # fmt: skip
 
     def epoch(state, number):
         order = epoch_order(order_key, number, size)
-        carry = state, zero_totals(model, objective, state, examples)
+        carry = state, zero_totals(model, objective, state, examples, config.nonfinite)
         carry = steps(carry, order, 0, whole, config.batch_size)
         if rest:
             carry = steps(carry, order, size - rest, 1, rest)
         state, totals = carry
-        row = {name: total / size for name, total in totals.items()}
+        row = {k: totals[k] for k in totals.keys() & {"skipped"}}
+        seen = size - totals.get("left_out", 0)
+        row |= {k: v / seen for k, v in totals.items() if k not in ("skipped", "left_out")}
         if validation is not None:
             figures = evaluate(model, objective, state, validation, mesh)
             row |= {f"val_{name}": figure for name, figure in figures.items()}

@@ -46,5 +46,5 @@ def test_the_experiment_on_embedded_data(tmp_path, monkeypatch):
     assert row[:2] == ("the last layer", 84 * 5 + 5)
     change = next(f for f in record.result["figures"] if "frozen parameter" in f["name"])
     assert change["value"] == 0
-    with pytest.raises(ValueError, match="num_examples: expected from 20, a batch, to"):
+    with pytest.raises(ValueError, match="num_examples: expected from 16, a batch, to"):
         fine_tuning.run(fine_tuning.Config("embedded", num_examples=10))

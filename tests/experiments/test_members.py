@@ -8,7 +8,15 @@ import sys
 import numpy as np
 import pytest
 
-from experiments import fashion_mnist_mlp, imdb_reviews
+from experiments import (
+    classic_cnns,
+    fashion_mnist_mlp,
+    fine_tuning,
+    imdb_reviews,
+    mnist_cnn,
+    one_program,
+    perceptron,
+)
 from experiments.fashion_mnist_mlp import Config
 from experiments.options import command, main
 
@@ -155,3 +163,33 @@ def test_bad_settings_end_with_one_message_and_leave_nothing(
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not (folder / "runs").exists()
+
+
+def test_seeds_that_go_wrong_end_with_an_error_that_names_them(folder, monkeypatch, capsys):
+    options = ["--data", "embedded", "--num-epochs", "1", "--seeds", "2", "--learning-rate", "1e30"]
+    monkeypatch.setattr("sys.argv", ["fashion_mnist_mlp", *options])
+    with pytest.raises(SystemExit, match="1"):
+        main("fashion_mnist_mlp", Config, fashion_mnist_mlp.run)
+    said = capsys.readouterr().err
+    assert "2 of 2 seeds are not finite, the first of them in epoch 1: 0, 1. Alone, with" in said
+    (result,) = folder.rglob("result.json")  # what they did is kept
+    assert json.loads(result.read_text())["history"]
+
+
+def test_updates_of_several_seeds_are_left_out():
+    settings = {"num_epochs": 1, "learning_rate": 1e30, "nonfinite": "skip"}
+    alone = fashion_mnist_mlp.run(Config("embedded", **settings)).result["history"]
+    record = fashion_mnist_mlp.run(Config("embedded", seeds=2, **settings))
+    first = lines(record)[0]
+    assert first["skipped"] == alone[0]["skipped"] > 0
+
+
+@pytest.mark.parametrize("module", [fashion_mnist_mlp, imdb_reviews, mnist_cnn, perceptron,
+                                    fine_tuning, classic_cnns, one_program])  # fmt: skip
+def test_a_batch_divides_over_eight_devices(module):
+    assert module.Config().batch_size % 8 == 0
+
+
+def test_what_keeps_nothing_takes_no_checkpoints():
+    with pytest.raises(ValueError, match=r"checkpoint_every: a run of several seeds .*-every$"):
+        fashion_mnist_mlp.run(Config("embedded", seeds=2, checkpoint_every=5))

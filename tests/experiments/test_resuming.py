@@ -12,7 +12,7 @@ import pytest
 
 from dl_jax import report
 from dl_jax.train import CheckpointError
-from experiments import fashion_mnist_mlp, imdb_reviews, resuming, survive
+from experiments import fashion_mnist_mlp, imdb_reviews, pictures, resuming, survive
 from experiments.options import Stopped, main
 from experiments.record import Record
 
@@ -23,8 +23,10 @@ OPTIONS = ["--data", "embedded", "--num-epochs", "2"]
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # also behind a shell
+    end = signal.getsignal(signal.SIGTERM)
     yield tmp_path
     signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGTERM, end)
 
 
 @pytest.fixture
@@ -152,17 +154,20 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(folder, start, ca
         (("--out", "perceptron"), "a run of experiments.perceptron, not of experiments.fashion"),
         (("--out", "run", "--batch-size", "16"), "other settings: batch_size: 32, now 16"),
         (("--out", "run", "--num-epochs", "3"), "other settings: num_epochs: 2, now 3"),
-        (("--out", "damaged"), "damaged: its result.json cannot be read"),
+        (("--out", "damaged"), "damaged/result.json: no JSON, or a damaged file"),
+        (("--out", "newer"), "newer: a run of version 99, written by a newer dl_jax"),
         (("--out", "run", "--checkpoint-every", "0"), "checkpoint_every: expected at least 1"),
     ],
 )
 def test_what_cannot_be_resumed(arguments, message, folder, start, capsys):
     settings = fashion_mnist_mlp.Config("embedded", num_epochs=2)
-    saved = {"experiment": "fashion_mnist_mlp", "status": "interrupted", "config": vars(settings)}
+    saved = dict.fromkeys(report.Result.__required_keys__)
+    saved |= {"experiment": "fashion_mnist_mlp", "status": "interrupted", "config": vars(settings)}
     for name, changes in {
         "run": {},
         "finished": {"status": "finished"},
         "perceptron": {"experiment": "perceptron"},
+        "newer": {"version": 99},
     }.items():
         (folder / name).mkdir()
         (folder / name / "result.json").write_text(json.dumps(saved | changes))
@@ -272,3 +277,23 @@ def test_checkpoints_are_not_made_oftener_than_they_cost_little(tmp_path, monkey
             state = resuming.TrainState(jnp.int32(step), {}, {}, ())
             keep(resuming.Checkpoint(state))
     assert saved == [10, 60, 110, 160]
+
+
+def test_sigterm_behind_the_training_ends_it_in_order(folder, start, stop_in, capsys):
+    stop_in(pictures, "draw_samples", 1, signal.SIGTERM)
+    arguments = ("--out", "stopped", "--checkpoint-every", "45")
+    assert start(*arguments) == 143
+    said = capsys.readouterr().err
+    assert "interrupted; it goes on with" in said
+    assert start(*arguments, "--resume") == 0
+    assert json.loads((folder / "stopped/result.json").read_text())["status"] == "finished"
+
+
+def test_numbers_that_go_wrong_before_a_checkpoint_say_how_to_begin_again(start, folder, capsys):
+    assert start("--learning-rate", "1e30") == 1
+    said = capsys.readouterr().err
+    words = shlex.split(said.splitlines()[-1])
+    assert "No checkpoint; to leave such updates out, begin again with" in said
+    assert words[-2:] == ["--nonfinite", "skip"]
+    assert "--resume" not in words
+    assert start(*words[3:]) == 0

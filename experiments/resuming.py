@@ -166,9 +166,9 @@ def kept(
         except NonFiniteError as error:
             found = checkpoints_in(place)
             again = f"{resume if found else command(experiment, config)} --nonfinite skip"
-            last = f"The last finite checkpoint is {found[-1]}" if found else "No checkpoint"
+            where = f"The last finite checkpoint is {found[-1]}" if found else "No checkpoint"
             way = "go on" if found else "begin again"
-            hint = f". {last}; to leave such updates out, {way} with\n  {again}"
+            hint = f". {where}; to leave such updates out, {way} with\n  {again}"
             raise NonFiniteError(error.step, error.epoch, error.place, hint) from error
     if signals:
         raise Stopped(signals[0], resume)

@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from dl_jax import backprop, data
 from dl_jax.losses import Objective
-from dl_jax.models import save_weights
+from dl_jax.models import fields_of, save_weights
 from dl_jax.models.precision import with_mixed_precision
 from dl_jax.train import (
     Checkpoint,
@@ -181,11 +181,6 @@ def keep_weights(
     record: Record, name: str, task: Task, state: TrainState, examples: Examples, info: data.Info
 ) -> None:
     """Write the weights to the run's folder, with all that `dl-jax predict` needs to use them."""
-    fields = {
-        key: getattr(task.model, key)
-        for key in task.model.__dataclass_fields__
-        if key not in ("parent", "name", "activation")
-    }
     dtype = jnp.int32 if info.vocabulary else jnp.float32
     shape = jax.ShapeDtypeStruct(examples.inputs.shape[1:], dtype)
     save_weights(
@@ -193,7 +188,7 @@ def keep_weights(
         {"params": state.params, **state.model_state},
         shape,
         model=name,
-        fields=fields,
+        fields=fields_of(task.model),
         class_names=info.class_names,
         vocabulary=info.vocabulary,
     )

@@ -11,7 +11,7 @@ from jax.export import Exported
 
 from dl_jax.data.text import SEPARATORS
 from dl_jax.export.program import PLATFORMS, export_program, kind_of
-from dl_jax.models import save_weights
+from dl_jax.models import fields_of, save_weights
 from dl_jax.predict.network import WEIGHTS, Network, load_network
 from dl_jax.report import write_json
 from dl_jax.report.runs import read_run
@@ -80,7 +80,9 @@ def _write(out: Path, network: Network, program: Exported, blob: bytearray) -> N
         network.inputs,
         preprocessing=network.preprocessing,
         model=network.name,
+        fields=fields_of(network.model),
         class_names=network.class_names,
+        vocabulary=network.vocabulary,
     )
     example = "run_texts.py" if network.takes_text else "run_arrays.py"
     shutil.copyfile(Path(__file__).with_name(example), out / "run.py")

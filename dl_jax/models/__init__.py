@@ -2,7 +2,7 @@
 
 from dl_jax.models.alexnet import AlexNet
 from dl_jax.models.bag_of_words import BagOfWords
-from dl_jax.models.catalog import CATALOG, create, entry
+from dl_jax.models.catalog import CATALOG, create, entry, fields_of
 from dl_jax.models.cnn import CNN
 from dl_jax.models.googlenet import GoogLeNet
 from dl_jax.models.lenet5 import LeNet5
@@ -38,6 +38,7 @@ __all__ = [
     "ZFNet",
     "create",
     "entry",
+    "fields_of",
     "load_weights",
     "read_notes",
     "save_weights",

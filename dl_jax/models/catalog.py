@@ -51,17 +51,17 @@ CATALOG: dict[str, Entry] = {
         _image(224),
     ),
     "zfnet": Entry(ZFNet, _image(224)),
-    "vgg11": Entry(partial(VGG, (1, 1, 2, 2, 2)), _image(224)),
-    "vgg13": Entry(partial(VGG, (2, 2, 2, 2, 2)), _image(224)),
-    "vgg16": Entry(partial(VGG, (2, 2, 3, 3, 3)), _image(224)),
-    "vgg19": Entry(partial(VGG, (2, 2, 4, 4, 4)), _image(224)),
+    "vgg11": Entry(partial(VGG, depths=(1, 1, 2, 2, 2)), _image(224)),
+    "vgg13": Entry(partial(VGG, depths=(2, 2, 2, 2, 2)), _image(224)),
+    "vgg16": Entry(partial(VGG, depths=(2, 2, 3, 3, 3)), _image(224)),
+    "vgg19": Entry(partial(VGG, depths=(2, 2, 4, 4, 4)), _image(224)),
     "googlenet": Entry(GoogLeNet, _image(224)),
     "googlenet_bn": Entry(partial(GoogLeNet, batch_norm=True), _image(224)),
-    "resnet18": Entry(partial(ResNet, (2, 2, 2, 2)), _image(224)),
-    "resnet34": Entry(partial(ResNet, (3, 4, 6, 3)), _image(224)),
-    "resnet50": Entry(partial(ResNet, (3, 4, 6, 3), bottleneck=True), _image(224)),
-    "resnet101": Entry(partial(ResNet, (3, 4, 23, 3), bottleneck=True), _image(224)),
-    "resnet152": Entry(partial(ResNet, (3, 8, 36, 3), bottleneck=True), _image(224)),
+    "resnet18": Entry(partial(ResNet, depths=(2, 2, 2, 2)), _image(224)),
+    "resnet34": Entry(partial(ResNet, depths=(3, 4, 6, 3)), _image(224)),
+    "resnet50": Entry(partial(ResNet, depths=(3, 4, 6, 3), bottleneck=True), _image(224)),
+    "resnet101": Entry(partial(ResNet, depths=(3, 4, 23, 3), bottleneck=True), _image(224)),
+    "resnet152": Entry(partial(ResNet, depths=(3, 8, 36, 3), bottleneck=True), _image(224)),
 }
 
 
@@ -85,6 +85,12 @@ def create(name: str, **overrides: Any) -> nn.Module:
             f"create: {name!r} has the fields {', '.join(known) or '(none)'}, "
             f"got {', '.join(overrides)}"
         ) from error
+
+
+def fields_of(model: nn.Module) -> dict[str, Any]:
+    """Return the fields of a model by which `create` makes it again, but for functions."""
+    fields = (name for name in model.__dataclass_fields__ if name not in ("parent", "name"))
+    return {name: value for name in fields if not callable(value := getattr(model, name))}
 
 
 def entry(name: str) -> Entry:

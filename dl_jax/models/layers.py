@@ -98,12 +98,14 @@ def conv_relu_max_pool(
     Raises:
         ValueError: for another convolution or other windows.
     """
-    strides = conv.strides in (None, 1, (1, 1))
-    plain = strides and conv.padding == "VALID" and conv.use_bias and conv.feature_group_count == 1
-    if not plain or (pool.window, pool.strides, pool.padding) != ((2, 2), None, 0):
+    ones = (None, 1, (1, 1))
+    plain = conv.strides in ones and conv.kernel_dilation in ones and conv.input_dilation in ones
+    plain = plain and conv.padding == "VALID" and conv.use_bias and conv.feature_group_count == 1
+    touching = (pool.window, pool.strides, pool.padding, pool.round_up) == ((2, 2), None, 0, False)
+    if not (plain and touching):
         raise ValueError(
-            "conv_relu_max_pool: expected a convolution with bias, padding 'VALID', stride 1 and "
-            f"one group, and windows of 2x2 that touch, got {conv} and {pool}"
+            "conv_relu_max_pool: expected a convolution with bias, padding 'VALID', stride 1, "
+            f"one group and no dilation, and windows of 2x2 that touch, got {conv} and {pool}"
         )
     if conv.is_initializing():
         return pool(ops.relu(conv(x)))

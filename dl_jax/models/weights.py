@@ -73,17 +73,25 @@ def save_weights(
         inputs: shape and dtype of one example.
         preprocessing: of images, to travel with the weights.
         notes: anything that JSON holds, as `class_names=(...)`.
+
+    Raises:
+        ValueError: for a name that does not end in `.safetensors`.
+        TypeError: for notes that JSON does not hold; the old file stays.
     """
     from safetensors.numpy import save
 
-    tensors = {"/".join(k): np.asarray(v) for k, v in traverse_util.flatten_dict(variables).items()}
+    target = Path(path)
+    if target.suffix != ".safetensors":
+        raise ValueError(f"{target}: expected a name that ends in .safetensors")
+    flat = traverse_util.flatten_dict(variables)
+    # In C's order, for safetensors writes an array's memory as it lies.
+    tensors = {"/".join(k): np.require(np.asarray(v), requirements="C") for k, v in flat.items()}
     about = {
         "version": _VERSION,
         "inputs": [list(inputs.shape), jnp.dtype(inputs.dtype).name],
         "preprocessing": preprocessing and preprocessing._asdict(),
         "notes": notes,
     }
-    target = Path(path)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
         whole = Path(folder) / target.name
         whole.write_bytes(save(tensors, metadata={_KEY: json.dumps(about)}))
@@ -107,8 +115,8 @@ def load_weights(
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is no file of weights or a damaged one, or if keys or shapes are not the
-            model's; names them.
+        ValueError: if it is no file of weights or a damaged one, or if keys, shapes or kinds of
+            numbers are not the model's; names them.
         ModuleNotFoundError: for a `.pth` file without PyTorch.
     """
     tensors, about = _read(Path(path))
@@ -130,19 +138,13 @@ def _fitted(
     about: dict[str, Any] | None,
     inputs: jax.ShapeDtypeStruct | None,
 ) -> Weights:
-    notes, preprocessing = {}, None
-    if about:
-        if about["version"] > _VERSION:
-            raise ValueError(f"of version {about['version']}; this dl_jax reads up to {_VERSION}")
-        shape, dtype = about["inputs"]
-        inputs = inputs or jax.ShapeDtypeStruct(tuple(shape), dtype)
-        notes, found = about["notes"], about["preprocessing"]
-        if found:
-            found = {**found, "mean": tuple(found["mean"]), "std": tuple(found["std"])}
-            preprocessing = Preprocessing(**found)
-    else:
-        inputs = inputs or _PUBLISHED
-        preprocessing = _INCEPTION if isinstance(model, GoogLeNet) else IMAGENET
+    said = about or {
+        "inputs": _PUBLISHED,
+        "preprocessing": _INCEPTION if isinstance(model, GoogLeNet) else IMAGENET,
+        "notes": {},
+    }
+    inputs = inputs or said["inputs"]
+    assert inputs is not None
     example = jax.ShapeDtypeStruct((1, *inputs.shape), inputs.dtype)
     like = jax.eval_shape(model.init, jax.random.key(0), example)
     if about is None:
@@ -153,8 +155,12 @@ def _fitted(
         for name, leaf in leaves.items():
             check_shape(name, leaf.shape, tensors[name].shape)
         variables = traverse_util.unflatten_dict(tensors, sep="/")
+    numbers: dict[str, Any] = dict(traverse_util.flatten_dict(variables, sep="/"))
+    for path, a in numbers.items():
+        if not jnp.issubdtype(a.dtype, jnp.floating):
+            raise ValueError(f"{path}: expected floating-point numbers, got {a.dtype}")
     variables = jax.tree.map(lambda leaf, a: jnp.asarray(a, leaf.dtype), like, variables)
-    return Weights(variables, inputs, preprocessing, notes)
+    return Weights(variables, inputs, said["preprocessing"], said["notes"])
 
 
 def _read(path: Path, tensors: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
@@ -171,7 +177,22 @@ def _read(path: Path, tensors: bool = True) -> tuple[dict[str, np.ndarray], dict
             found = {k: file.get_tensor(k) for k in file.keys()} if tensors else {}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path}: no safetensors file, or a damaged one: {error}") from error
-    return found, json.loads(about) if about else None
+    try:
+        return found, _about(json.loads(about)) if about else None
+    except (KeyError, TypeError, ValueError) as error:  # whatever else stands there
+        raise ValueError(f"{path}: what save_weights noted in it is damaged: {error!r}") from error
+
+
+def _about(notes: dict[str, Any]) -> dict[str, Any]:
+    """What `save_weights` noted, with its shapes and constants as the library has them."""
+    if notes["version"] > _VERSION:
+        raise ValueError(f"of version {notes['version']}, this dl_jax reads up to {_VERSION}")
+    (shape, dtype), found = notes["inputs"], notes["preprocessing"]
+    if found:
+        mean, std = tuple(found["mean"]), tuple(found["std"])
+        found = Preprocessing(int(found["size"]), int(found["resize"]), mean, std)
+    inputs = jax.ShapeDtypeStruct(tuple(map(int, shape)), jnp.dtype(dtype))
+    return {"inputs": inputs, "preprocessing": found, "notes": dict(notes["notes"])}
 
 
 def _read_torch(path: Path) -> dict[str, np.ndarray]:
@@ -191,4 +212,4 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
             found = found[key]
     if not isinstance(found, dict) or not all(hasattr(v, "numpy") for v in found.values()):
         raise ValueError(f"{path}: expected a state dict, got {type(found).__name__}")
-    return {name: tensor.float().numpy() for name, tensor in found.items()}
+    return {name: tensor.detach().float().numpy() for name, tensor in found.items()}

@@ -75,14 +75,16 @@ def _by_kernel(y: jax.Array, ids: jax.Array, num_words: int) -> jax.Array:
 
 
 def _forward_by_rows(kernel: jax.Array, ids: jax.Array, num_words: int) -> jax.Array:
-    kernel = jnp.pad(kernel, ((0, 1), (0, 0)))  # what is no word finds zeros behind the last one
+    wide = jnp.promote_types(kernel.dtype, jnp.float32)
+    padded = jnp.pad(kernel, ((0, 1), (0, 0)))  # what is no word finds zeros behind the last one
 
     def add(y: jax.Array, texts: jax.Array, words: jax.Array) -> jax.Array:
         # Word by word, so that a compiler adds whole rows of the kernel and not single numbers.
-        found = (kernel.at[words[:, j]].get(mode="promise_in_bounds") for j in range(_LENGTH))
-        return y.at[texts].add(sum(found), mode="drop")
+        found = (padded.at[words[:, j]].get(mode="promise_in_bounds") for j in range(_LENGTH))
+        return y.at[texts].add(sum(row.astype(wide) for row in found), mode="drop")
 
-    return _over_rows(ids, num_words, add, jnp.zeros((len(ids), kernel.shape[1]), kernel.dtype))
+    y = _over_rows(ids, num_words, add, jnp.zeros((len(ids), kernel.shape[1]), wide))
+    return y.astype(kernel.dtype)
 
 
 def _by_kernel_by_rows(y: jax.Array, ids: jax.Array, num_words: int) -> jax.Array:

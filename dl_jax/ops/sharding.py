@@ -10,7 +10,11 @@ from jaxtyping import Array
 
 
 def is_sharded(*arrays: Array) -> bool:
-    """Whether a mesh with explicit axes lays one of the arrays out; lax knows how to go on."""
+    """Whether a mesh with explicit axes lays one of the arrays out.
+
+    How to go on then is lax's: it does for convolutions, and refuses gathers, as those of a bag of
+    words, whose result could lie in several ways.
+    """
     return any(axis is not None for a in arrays for axis in jax.typeof(a).sharding.spec)
 
 

@@ -23,13 +23,13 @@ def run(options: argparse.Namespace) -> int:
     code = 0
     for given in options.inputs:
         try:
-            example = _example(network, given)
+            answers = answer(network, _example(network, given), options.top)
         except (OSError, ValueError) as error:
-            print(f"dl-jax predict: {error}", file=sys.stderr)
+            print(f"dl-jax predict: {_short(given)}: {error}", file=sys.stderr)
             code = 2
             continue
-        print(given if len(given) <= 72 else given[:71] + "…")
-        for name, probability in answer(network, example, options.top):
+        print(_short(given))
+        for name, probability in answers:
             print(f"  {probability:6.1%}  {name}")
     return code
 
@@ -38,5 +38,19 @@ def _example(network: Network, given: str):
     path = Path(given).expanduser()
     if not network.takes_text:
         return read_image(path, network.inputs.shape, network.preprocessing)
-    text = path.read_text() if path.suffix == ".txt" else given
+    is_text = path.suffix == ".txt"
+    if not is_text and _is_file(path):
+        raise ValueError(f"a file, but {network.name} takes texts; a text is in a file NAME.txt")
+    text = path.read_text(encoding="utf-8") if is_text else given
     return read_text(text, network.vocabulary).astype(network.inputs.dtype)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a text may be no name that a file could have
+        return False
+
+
+def _short(given: str) -> str:
+    return given if len(given) <= 72 else given[:71] + "…"

@@ -42,14 +42,14 @@ def read_image(
     if channels not in (1, 3):
         raise ValueError(f"expected a network of 1 or 3 channels, got {channels}")
     if not path.is_file():
-        raise OSError(f"{path}: no such file; expected an image")
+        raise OSError(f"{'no file' if path.exists() else 'no such file'}; expected an image")
     try:
         image = Image.open(path).convert("L" if channels == 1 else "RGB")
     except UnidentifiedImageError as error:
-        raise OSError(f"{path}: no image that Pillow can read") from error
+        raise OSError("no image that Pillow can read") from error
     if preprocessing:
         scale = preprocessing.resize / min(image.size)
-        size = [max(round(side * scale), preprocessing.resize) for side in image.size]
+        size = [max(int(side * scale), preprocessing.resize) for side in image.size]
         left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
         image = image.resize((size[0], size[1]), Image.Resampling.BILINEAR)
         image = image.crop((left, top, left + width, top + height))

@@ -104,11 +104,19 @@ def answer(network: Network, example: np.ndarray, top: int = 5) -> list[Answer]:
         network: with its weights.
         example: one, without the axis of the batch.
         top: how many classes, at most.
+
+    Raises:
+        ValueError: if what the network gives is not finite.
     """
-    logits = compile_once(network.model.apply, static_argnames=("train",))(
-        network.variables, example[None], train=False
-    )
+    compiled = compile_once(_logits, static_argnames="model")
+    logits = compiled(network.model, network.variables, example[None])
     probabilities = np.asarray(probabilities_of(logits)[0])
+    if not np.isfinite(probabilities).all():
+        raise ValueError(f"what {network.name} gives is not finite; look at its weights")
     order = np.argsort(-probabilities, kind="stable")[:top]
     named = network.class_names or [f"class {i}" for i in range(len(probabilities))]
     return [Answer(named[i], float(probabilities[i])) for i in order]
+
+
+def _logits(model: nn.Module, variables: dict[str, Any], inputs: Any) -> Any:
+    return model.apply(variables, inputs, train=False)

@@ -99,6 +99,14 @@ def test_the_program_answers_as_the_network_does(n, digits, tmp_path):
         np.testing.assert_allclose(probabilities, given, rtol=0, atol=2 * bound)
 
 
+def test_what_was_exported_is_a_network_for_predict(digits, reviews, tmp_path):
+    for run in (digits, reviews):
+        export_run(run, tmp_path / f"{run.name}-out")
+        network, again = load_network(run), load_network(tmp_path / f"{run.name}-out")
+        assert again._replace(variables=None) == network._replace(variables=None)
+        jax.tree.map(np.testing.assert_array_equal, again.variables, network.variables)
+
+
 def test_it_runs_where_neither_this_project_nor_flax_is(digits, tmp_path):
     export_run(digits, tmp_path / "out")
     network = load_network(digits)

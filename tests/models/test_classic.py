@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from dl_jax.models import VGG, AlexNet, GoogLeNet, LeNet5, ResNet, ZFNet
+from dl_jax.models import VGG, AlexNet, GoogLeNet, LeNet5, ResNet, ZFNet, summarize
 from dl_jax.models.layers import MaxPool
 from dl_jax.models.resnet import Block
 
@@ -66,6 +66,9 @@ def test_the_smallest_image_reaches_the_last_layer(name):
     logits, variables = smallest(name)
     assert logits.shape == (2, 3)
     assert all(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables))
+    model, side = SMALLEST[name]
+    rows = summarize(model.clone(num_classes=3), (side, side + 1, 4))
+    assert rows[-1].output_shape == (3,)
 
 
 @pytest.mark.parametrize("name", SMALLEST)

@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from dl_jax import ops
 from dl_jax.losses import BINARY, MULTICLASS
-from dl_jax.models import CATALOG, MLP, BagOfWords, create
+from dl_jax.models import CATALOG, MLP, BagOfWords, create, fields_of
+from dl_jax.models.layers import Conv, MaxPool, conv_relu_max_pool
 
 
 def answer(model, params, inputs, **options) -> jax.Array:
@@ -80,6 +82,34 @@ def test_features_that_are_no_layers(name, features, key):
     model, inputs = create(name, features=features), CATALOG[name].inputs
     with pytest.raises(ValueError, match="one or more positive integers, got"):
         model.init(key, jnp.ones((1, *inputs.shape), inputs.dtype))
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_a_model_is_made_again_by_its_fields(name):
+    model = create(name)
+    assert create(name, **fields_of(model)) == model
+
+
+@pytest.mark.parametrize(
+    ("conv", "pool"),
+    [
+        ({"kernel_dilation": 2}, {}),
+        ({"strides": 2}, {}),
+        ({"padding": "SAME"}, {}),
+        ({"use_bias": False}, {}),
+        ({}, {"round_up": True}),
+        ({}, {"window": (3, 3)}),
+    ],
+)
+def test_layers_that_are_not_one_operation(conv, pool, key):
+    class Together(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            layer = Conv(3, (3, 3), **{"padding": "VALID", **conv})
+            return conv_relu_max_pool(layer, MaxPool(**pool), x)
+
+    with pytest.raises(ValueError, match="conv_relu_max_pool: expected a convolution with bias"):
+        Together().init(key, jnp.ones((1, 10, 10, 2)))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 from jax import lax
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from dl_jax.models import IMAGENET, VGG, ResNet, create, load_weights, read_notes, save_weights
@@ -34,6 +35,52 @@ def test_all_comes_back(path, variables):
     jax.tree.map(np.testing.assert_array_equal, weights.variables, variables)
     assert (weights.inputs, weights.preprocessing) == (IMAGE, IMAGENET)
     assert read_notes(path) == {"class_names": ["a", "b"]}
+
+
+def test_numbers_come_back_however_they_lay(tmp_path, variables):
+    turned = jax.tree.map(lambda a: np.asfortranarray(np.asarray(a)), variables)
+    save_weights(tmp_path / "w.safetensors", turned, IMAGE)
+    weights = load_weights(RESNET, tmp_path / "w.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, weights.variables, variables)
+
+
+def test_bfloat16_comes_back(tmp_path, variables):
+    narrow = jax.tree.map(lambda a: a.astype(jnp.bfloat16), variables)
+    save_weights(tmp_path / "w.safetensors", narrow, IMAGE)
+    weights = load_weights(RESNET, tmp_path / "w.safetensors")
+    wide = jax.tree.map(lambda a: a.astype(jnp.float32), narrow)
+    jax.tree.map(np.testing.assert_array_equal, weights.variables, wide)
+
+
+def test_whole_numbers_are_no_weights(path):
+    tensors = {key: value.astype(np.int32) for key, value in load_file(path).items()}
+    with safe_open(path, framework="numpy") as file:
+        save_file(tensors, path, metadata=file.metadata())
+    with pytest.raises(ValueError, match="expected floating-point numbers, got int32"):
+        load_weights(RESNET, path)
+
+
+def test_a_name_that_others_would_read_otherwise(tmp_path, variables):
+    with pytest.raises(ValueError, match=r"expected a name that ends in \.safetensors"):
+        save_weights(tmp_path / "w.pth", variables, IMAGE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "99", "{broken", "{}", '{"version": "1", "inputs": [[8], "float32"]}',
+        '{"version": 1, "inputs": "foo", "preprocessing": null, "notes": {}}',
+        '{"version": 1, "inputs": [[8], "float33"], "preprocessing": null, "notes": {}}',
+        '{"version": 1, "inputs": [[8], "float32"], "preprocessing": {"mean": "x"}, "notes": {}}',
+        '{"version": 1, "inputs": [[8], "float32"], "preprocessing": null}',
+    ],
+)  # fmt: skip
+def test_damaged_notes_are_named(note, path):
+    save_file(load_file(path), path, metadata={"dl_jax": note})
+    for read in (read_notes, lambda path: load_weights(RESNET, path)):
+        with pytest.raises(ValueError, match=f"{path.name}: what save_weights noted in it is dam"):
+            read(path)
 
 
 def test_a_failed_write_leaves_the_old_file(path):

@@ -112,6 +112,9 @@ def test_rounding_up_by_hand():
     assert pool_output_size(6, 3, stride=2, rounding="ceil") == 3  # at 0, 2 and 4
     assert pool_output_size(7, 3, stride=2, rounding="ceil") == 3  # nothing is left over
     assert pool_output_size(3, 1, stride=3, rounding="ceil") == 1  # a second would begin at 3
+    assert pool_output_size(2, 3, stride=2, rounding="ceil") == 1  # it overhangs, as PyTorch has it
+    with pytest.raises(ValueError, match="no larger than the padded image, got 4 over 2"):
+        pool_output_size(2, 4, stride=2, rounding="ceil")
     # PyTorch's own example of it: padding on the right alone is no reason for a window.
     assert conv_output_size(3, 2, stride=2, padding=1, rounding="ceil") == 2
 

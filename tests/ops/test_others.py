@@ -107,6 +107,16 @@ def test_texts_of_all_lengths_in_rows_of_ids(n, length, dtype, key):
     )
 
 
+def test_sums_of_narrow_numbers_are_wide(key):
+    ids = jnp.tile(jnp.arange(1, 201), (4, 1))
+    kernel = jax.random.normal(key, (201, 16), jnp.bfloat16)
+    exact = np.asarray(kernel.astype(jnp.float32))[1:].sum(0)
+    y = jax.jit(ops.bag_of_words)(ids, kernel)
+    assert y.dtype == jnp.bfloat16
+    # The last rounding alone, to 8 bits, and 200 of float32, of sums below 100.
+    np.testing.assert_allclose(y[0].astype(jnp.float32), exact, rtol=2**-8, atol=200 * 100 * 2**-24)
+
+
 def test_the_bag_of_words_under_forward_mode_vmap_and_on_an_accelerator(key):
     kernels = jax.random.normal(key, (2, 6, 3))
 

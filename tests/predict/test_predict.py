@@ -8,7 +8,7 @@ from PIL import Image
 
 from dl_jax import data
 from dl_jax.cli import main
-from dl_jax.models import Preprocessing, create, save_weights
+from dl_jax.models import Preprocessing, create, load_weights, read_notes, save_weights
 from dl_jax.predict import answer, load_network, read_image, read_text
 
 WORDS = (*data.SPECIAL, "good", "bad")
@@ -59,7 +59,41 @@ def test_a_text_and_a_file_with_one(texts, capsys):
     assert [line.split()[1] for line in out.splitlines() if "%" in line] == [
         "pos", "neg", "neg", "pos",
     ]  # fmt: skip
-    assert "none of its words is among the 6 that were learnt" in err
+    assert "neither: none of its words is among the 6 that were learnt" in err
+
+
+def test_a_file_is_no_review(texts, capsys):
+    picture = str(texts / "white.png")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(picture)
+    assert main(["predict", picture, "--weights", str(texts)]) == 2
+    assert ": a file, but imdb_bow takes texts" in capsys.readouterr().err
+    (texts / "latin.txt").write_bytes("gut, sehr schön".encode("latin-1"))
+    assert main(["predict", str(texts / "latin.txt"), "--weights", str(texts)]) == 2
+    assert ": 'utf-8' codec can't decode" in capsys.readouterr().err
+
+
+def test_weights_that_are_no_numbers(images, capsys):
+    weights = load_weights(create("fashion_mlp", features=(2,)), images / "weights.safetensors")
+    spoilt = jax.tree.map(lambda a: a * np.nan, weights.variables)
+    path = images / "weights.safetensors"
+    save_weights(path, spoilt, weights.inputs, **read_notes(path))
+    assert main(["predict", str(images / "white.png"), "--weights", str(images)]) == 2
+    assert "what fashion_mlp gives is not finite" in capsys.readouterr().err
+
+
+def test_several_inputs_are_one_program(images, monkeypatch):
+    traces = []
+
+    def logits(model, variables, inputs):
+        traces.append(None)
+        return model.apply(variables, inputs)
+
+    monkeypatch.setattr("dl_jax.predict.network._logits", logits)
+    network = load_network(images)
+    example = read_image(images / "white.png", network.inputs.shape, None)
+    for _ in range(3):
+        answer(network, example)
+    assert len(traces) == 1
 
 
 def test_probabilities_of_yes_and_no(texts):

@@ -93,6 +93,8 @@ class Record:
         report.write_text(self.folder / "metrics.jsonl", "")
         for row in rows:
             report.append_jsonl(self.folder / "metrics.jsonl", row)
+            if self.board:
+                report.add_row(self.board, row)
 
     def add_epoch_times(self, epoch: int, row: dict[str, float]) -> None:
         """Add an epoch to the times of training and evaluation; a callback of `fit`."""

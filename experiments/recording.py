@@ -74,6 +74,7 @@ def _written(
             report.write_json(folder / "result.json", running)  # so that it can be resumed
     record = Record(folder, blank, bool(changes), config=config)
     if isinstance(config, Training) and config.tensorboard:
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)  # it is written again on resuming
         record.board = report.open_board(folder / "tensorboard")
     try:
         with kept_programs() as programs, in_precision(record.precision):
@@ -95,7 +96,14 @@ def _written(
     figures = record.result["figures"]
     record.result["status"] = "finished"
     record.result["verdict"] = report.overall(figure["verdict"] for figure in figures)
-    _write(record)
+    try:
+        _write(record)
+    except OSError as error:  # a full disk
+        resume = _resume(record, experiment)
+        if resume:
+            print(f"{folder}: the page could not be written: {error}; with space, it goes on with")
+            print(f"  {resume}")
+        raise
 
 
 def _resume(record: Record, experiment: str) -> str:
@@ -121,10 +129,10 @@ def _write(record: Record) -> None:
             result["history"], path, title=result["title"], spread=result.get("spread", ())
         )
         record.pictures.insert(0, history)
-    report.write_json(folder / "result.json", result)
     if record.board:
         report.close_board(record.board, record.pictures)
     page = report.write_page(folder, result, record.pictures)
+    report.write_json(folder / "result.json", result)  # the last, by which a run has finished
     report.print_results([result])
     print(f"Programs: {programs}")
     print(f"Page: {page}")
@@ -133,7 +141,10 @@ def _write(record: Record) -> None:
 def _blank(experiment: str, config: Output, title: str, description: str) -> report.Result:
     devices = [d.device_kind for d in jax.devices()]
     platform = jax.default_backend()
-    precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    asked = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    kind = config.precision if isinstance(config, Training) else "float32"
+    # Asking is for products of float32 alone.
+    products = (asked or f"default, {_DEFAULT.get(platform, 'the device’s')}", kind)
     return {
         "version": report.VERSION,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -152,7 +163,7 @@ def _blank(experiment: str, config: Output, title: str, description: str) -> rep
         "environment": {
             **report.environment(),
             "devices": devices,
-            "matmul_precision": precision or f"default, {_DEFAULT.get(platform, 'the device’s')}",
+            "matmul_precision": products[kind != "float32"],
             "deterministic": is_deterministic(),
         },
         "history": [],

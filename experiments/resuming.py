@@ -4,8 +4,10 @@ import json
 import os
 import shlex
 import signal
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,7 +137,7 @@ def kept(
     """
     place = folder / "checkpoints" / str(stage)
     about = {"experiment": experiment, "config": _settings(vars(config)), **about}
-    start = load_checkpoint(place, like, about) if like else None
+    start = _loaded(place, like, about) if like else None
     resume = resume_command(experiment, config, folder)
     last = int(start.state.step) if start else 0
     due = time.monotonic() + _FIRST
@@ -172,6 +174,16 @@ def kept(
             raise NonFiniteError(error.step, error.epoch, error.place, hint) from error
     if signals:
         raise Stopped(signals[0], resume)
+
+
+def _loaded(place: Path, like: TrainState, about: dict[str, Any]) -> Checkpoint | None:
+    """The newest good checkpoint; what is wrong with others is said without a line of Python."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        start = load_checkpoint(place, like, about)
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    return start
 
 
 @contextmanager

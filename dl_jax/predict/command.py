@@ -53,4 +53,5 @@ def _is_file(path: Path) -> bool:
 
 
 def _short(given: str) -> str:
-    return given if len(given) <= 72 else given[:71] + "…"
+    """A text's beginning; a path is shown whole."""
+    return given if len(given) <= 72 or " " not in given else given[:71] + "…"

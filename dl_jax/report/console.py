@@ -35,7 +35,7 @@ def print_results(results: Sequence[Result], *, console: "Console | None" = None
 
     console = Console() if console is None else console
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("Experiment", overflow="fold", min_width=20)
+    table.add_column("Experiment", overflow="fold", min_width=12)
     for name in ("Got", "Expected", "Bound"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)

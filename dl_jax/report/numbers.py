@@ -8,11 +8,11 @@ def format_number(value: Any) -> str:
     """A number with as many digits as mean something, or `str(value)` for anything else.
 
     Whole numbers are grouped: `34,826`. Others have four decimals below 10, so that
-    accuracies line up, and fewer the larger they are; tiny ones are in powers of ten, and what
-    is exactly 0 says so.
+    accuracies line up, and fewer the larger they are; tiny ones and those from 10^10 on are in
+    powers of ten, and what is exactly 0 says so.
 
-    >>> [format_number(x) for x in (34826, 0.9911, 12.345, 1234.5, 2e-05, 0.0, None)]
-    ['34,826', '0.9911', '12.35', '1,234', '2.00e-05', '0', '–']
+    >>> [format_number(x) for x in (34826, 0.9911, 12.345, 1234.5, 2e-05, 3e29, 0.0, None)]
+    ['34,826', '0.9911', '12.35', '1,234', '2.00e-05', '3.00e+29', '0', '–']
     """
     if value is None:
         return "–"
@@ -29,7 +29,7 @@ def format_number(value: Any) -> str:
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if size == 0:
         return "0"
-    if size < 5e-4:
+    if size < 5e-4 or size >= 1e10:
         return f"{value:.2e}"
     decimals = 4 if size < 9.99995 else 2 if size < 99.995 else 1 if size < 999.95 else 0
     return f"{value:,.{decimals}f}"

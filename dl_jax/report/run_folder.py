@@ -36,10 +36,11 @@ def make_run_folder(path: Path | None, name: str, option: str = "--out") -> Path
     if path is None:
         base, candidate = Path("runs") / name, None
     else:
-        base = Path(path).expanduser()
-        if base.name in ("", ".."):  # '.' has no name that a number could be put behind
-            base = Path(os.path.abspath(base))
-        candidate = base
+        base = candidate = Path(path).expanduser()
+        if base.name in ("", ".."):  # of '' too; there is no name that a number could be put behind
+            raise RunFolderError(
+                f"{option}: expected the name of a folder to make, got {str(path)!r}, which is there"
+            )
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         while True:

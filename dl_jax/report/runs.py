@@ -52,6 +52,14 @@ def read_result(folder: Path) -> Result:
     if missing:
         raise ValueError(f"{path}: expected the result of a run, got one without "
                          f"{', '.join(missing)}")  # fmt: skip
+    kinds = {"config": dict, "times": dict, "environment": dict, "figures": list, "history": list}
+    wrong = [name for name, kind in kinds.items() if not isinstance(found[name], kind)]
+    rows = {"figures": {"name", "value", "verdict"}, "history": {"epoch"}}
+    for name in rows.keys() - set(wrong):
+        if not all(isinstance(row, dict) and rows[name] <= row.keys() for row in found[name]):
+            wrong.append(name)
+    if wrong:
+        raise ValueError(f"{path}: a damaged result: {', '.join(wrong)} is not what a run writes")
     return found  # pyright: ignore[reportReturnType]
 
 

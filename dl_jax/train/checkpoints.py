@@ -156,11 +156,13 @@ class _OfLaterVersion(ValueError):
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The notes and the leaves; no file is read as what it is before it is what was written."""
     notes = json.loads((path / "notes.json").read_text())
+    if not isinstance(notes, dict) or not isinstance(notes.get("version"), int):
+        raise ValueError("its notes are not what was written")
     if notes["version"] > VERSION:
         raise _OfLaterVersion(
             f"{path}: of version {notes['version']}, this dl_jax reads up to {VERSION}"
         )
-    if notes.pop("digest") != _digest(notes):
+    if notes.pop("digest", None) != _digest(notes):
         raise ValueError("its notes are not what was written")
     other = differences(notes["files"], _files(path / "leaves"))
     if other:

@@ -111,7 +111,8 @@ def test_float64_computes_in_float64():
     )
     runs = [fashion_mnist_mlp.run(config) for config in configs]
     one, other, single = (run.result["figures"][1]["value"] for run in runs)
-    assert one == pytest.approx(other, rel=1e-6)  # the loss itself is told in float32
+    assert one == pytest.approx(other, rel=1e-12)
+    assert runs[0].result["environment"]["matmul_precision"] == "float64"
     assert one == pytest.approx(single, rel=1e-4)
 
 

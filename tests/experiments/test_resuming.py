@@ -163,6 +163,7 @@ def test_what_cannot_be_resumed(arguments, message, folder, start, capsys):
     settings = fashion_mnist_mlp.Config("embedded", num_epochs=2)
     saved = dict.fromkeys(report.Result.__required_keys__)
     saved |= {"experiment": "fashion_mnist_mlp", "status": "interrupted", "config": vars(settings)}
+    saved |= {"times": {}, "environment": {}, "figures": [], "history": []}
     for name, changes in {
         "run": {},
         "finished": {"status": "finished"},

@@ -1,5 +1,8 @@
 """What `--tensorboard` leaves in a run folder."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 from tensorboardX.record_writer import masked_crc32c
@@ -36,6 +39,33 @@ def test_curves_and_pictures(tmp_path, monkeypatch):
     assert shown == {"history", "predictions", "confusion"}
     assert (record.folder / "metrics.jsonl").exists()
     assert not (tmp_path / "runs" / "tensorboard").exists()
+
+
+def test_a_run_that_goes_on_has_all_its_epochs_on_the_board(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    config = replace(CONFIG, out=Path("run"), checkpoint_every=45)
+    with monkeypatch.context() as patch:
+        patch.setattr("dl_jax.report.write_page", full)
+        with pytest.raises(OSError, match="no space"):
+            fashion_mnist_mlp.run(config)
+    record = fashion_mnist_mlp.run(replace(config, resume=True))
+    assert record.result["status"] == "finished"  # which it had not been without its page
+    losses = [step for step, v in events_of(Path("run/tensorboard/train")) if v.tag == "loss"]
+    assert losses == [1, 2]
+
+
+def test_seeds_have_their_means_on_the_board(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = fashion_mnist_mlp.run(replace(CONFIG, seeds=2))
+    events = events_of(record.folder / "tensorboard" / "train")
+    losses = [(step, v.simple_value) for step, v in events if v.tag == "loss"]
+    assert losses == [
+        (row["epoch"], pytest.approx(row["loss"])) for row in record.result["history"]
+    ]
 
 
 def test_not_installed_is_said_before_anything_is_done(tmp_path, monkeypatch):

@@ -41,10 +41,13 @@ def test_an_explicit_folder_that_exists_is_left_alone(tmp_path):
     assert (tmp_path / "out" / "result.json").read_text() == "precious"
 
 
-def test_the_current_folder_gets_a_numbered_one_beside_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", ["", ".", "..", "/", "a/.."])
+def test_a_folder_without_a_name_of_its_own(path, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert make_run_folder(Path("."), "cnn") == tmp_path / "here-2"
+    with pytest.raises(RunFolderError, match="--out: expected the name of a folder to make, got"):
+        make_run_folder(Path(path), "cnn")
+    assert [found.name for found in tmp_path.rglob("*")] == ["here"]
 
 
 @pytest.mark.parametrize("explicit", [True, False])

@@ -133,6 +133,28 @@ def test_the_others_are_listed_nevertheless(runs, capsys):
     assert "runs/all/second" in said.out
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"figures": [3]}, {"figures": {}}, {"history": [{"loss": 1}]}, {"config": []}, {"times": 1}],
+)
+def test_a_damaged_result_leaves_the_others_in_the_list(damage, runs, capsys):
+    folder = next(path.parent for path in runs.rglob("result.json"))
+    result = json.loads((folder / "result.json").read_text())
+    write_json(folder / "result.json", result | damage)
+    assert main(["runs", str(runs)]) == 2
+    out, err = capsys.readouterr()
+    assert f"a damaged result: {next(iter(damage))} is not what a run writes" in err
+    assert len(out.splitlines()) > 2
+
+
+def test_a_run_that_is_going_on_has_not_ended(runs, capsys):
+    folder = next(path.parent for path in runs.rglob("result.json"))
+    result = json.loads((folder / "result.json").read_text())
+    write_json(folder / "result.json", result | {"status": "running"})
+    assert main(["runs", str(runs)]) == 0
+    assert "not ended, " in capsys.readouterr().out
+
+
 def test_no_runs_yet(tmp_path, capsys):
     assert main(["runs", str(tmp_path)]) == 0
     assert "no runs" in capsys.readouterr().out

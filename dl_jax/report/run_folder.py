@@ -37,9 +37,9 @@ def make_run_folder(path: Path | None, name: str, option: str = "--out") -> Path
         base, candidate = Path("runs") / name, None
     else:
         base = candidate = Path(path).expanduser()
-        if base.name in ("", ".."):  # of '' too; there is no name that a number could be put behind
+        if base.name in ("", ".."):  # of Path("") too
             raise RunFolderError(
-                f"{option}: expected the name of a folder to make, got {str(path)!r}, which is there"
+                f"{option}: expected the name of a new folder, got {str(path)!r}"
             )
     try:
         base.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def test_an_explicit_folder_that_exists_is_left_alone(tmp_path):
 def test_a_folder_without_a_name_of_its_own(path, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(RunFolderError, match="--out: expected the name of a folder to make, got"):
+    with pytest.raises(RunFolderError, match="--out: expected the name of a new folder, got"):
         make_run_folder(Path(path), "cnn")
     assert [found.name for found in tmp_path.rglob("*")] == ["here"]
 

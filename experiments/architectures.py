@@ -21,12 +21,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import linen as nn
 
 from dl_jax.bench.clock import is_noisy, quartiles
 from dl_jax.losses import MULTICLASS
-from dl_jax.models import create, entry, summarize
+from dl_jax.models import GoogLeNet, create, entry, summarize
+from dl_jax.models.summary import forward_flops
+from dl_jax.ops.compile_once import compile_once
 from dl_jax.report import units
+from dl_jax.train import Examples, init_state, train_step
 from experiments.options import Output, main
 from experiments.record import Record
 from experiments.recording import recording
@@ -69,8 +71,11 @@ def run(config: Config) -> Record:
         ValueError: for a name that is none of these networks'.
     """
     unknown = [name for name in config.names if name not in YEARS]
-    if unknown:
-        raise ValueError(f"names: expected some of {', '.join(YEARS)}, got {', '.join(unknown)}")
+    if unknown or not config.names:
+        got = ", ".join(unknown) or "none"
+        raise ValueError(f"names: expected some of {', '.join(YEARS)}, got {got}")
+    if config.rounds < 1:
+        raise ValueError(f"rounds: expected at least 1, got {config.rounds}")
     with recording(
         "architectures",
         config,
@@ -80,13 +85,14 @@ def run(config: Config) -> Record:
         rows: list[tuple[Any, ...]] = []
         columns = ("Network", "Year", "Parameters", "GFLOPs an image")
         columns += ("Forward, ms", "of PyTorch's", "Step, ms", "of PyTorch's")
-        record.add_table("? too noisy to call", columns, rows)
+        caption = "Parameters with auxiliary heads, times without; ? is too noisy to call"
+        record.add_table(caption, columns, rows)
         for name in config.names:
             layers = summarize(create(name), entry(name).inputs.shape)
-            flops = sum(row.flops for row in layers if not row.only_training)
             cells: list[Any] = [name, str(YEARS[name]), sum(row.num_params for row in layers)]
-            cells.append(f"{flops / 1e9:.2f}")
+            cells.append(f"{forward_flops(layers) / 1e9:.2g}")
             theirs = torch_calls(name, config.batch_size)
+            started = time.perf_counter()
             for what, samples, ratio in _timed(name, config, theirs):
                 cells += [f"{1e3 * float(np.median(samples)):.1f}", ratio and _said(ratio)]
                 print(
@@ -101,6 +107,7 @@ def run(config: Config) -> Record:
                         source=TORCHVISION[name],
                     )
             rows.append(tuple(cells))
+            record.add_time("evaluation", time.perf_counter() - started)
             jax.clear_caches()
     return record
 
@@ -117,37 +124,24 @@ def _said(ratio: Any) -> str:
 
 
 def _calls(name: str, batch_size: int) -> Calls:
-    """A forward pass and a training step, compiled."""
+    """A forward pass and a training step, compiled; without auxiliary heads."""
     model, image = create(name), entry(name).inputs
+    if isinstance(model, GoogLeNet):
+        model = model.clone(auxiliary=False)
     key, rng = jax.random.key(0), np.random.default_rng(0)
     images = jnp.asarray(rng.random((batch_size, *image.shape), np.float32))
-    labels = jnp.arange(batch_size)
-    variables = jax.jit(model.init)(key, images[:1])
+    batch, optimizer = Examples(images, jnp.arange(batch_size)), optax.sgd(1e-3)
+    state = compile_once(partial(init_state, model, optimizer))(key, images[:1])
     forward = jax.jit(partial(model.apply, train=False))
-    held = [jax.tree.map(jnp.copy, variables)]
-    train = jax.jit(partial(_step, model), donate_argnums=0)
+    variables = {"params": state.params, **state.model_state}
+    held = [jax.tree.map(jnp.copy, state)]
+    train = jax.jit(partial(train_step, model, MULTICLASS, optimizer), donate_argnums=0)
 
-    def step() -> jax.Array:
-        held[0], loss = train(held[0], images, labels, key)
-        return loss
+    def step() -> Any:
+        held[0], metrics = train(held[0], batch, key)
+        return metrics
 
     return {"forward": lambda: forward(variables, images), "step": step}
-
-
-def _step(model: nn.Module, variables: Any, images: jax.Array, labels: jax.Array, key: jax.Array):
-    state = {name: value for name, value in variables.items() if name != "params"}
-
-    def mean_loss(params):
-        logits, changed = model.apply(
-            {"params": params, **state}, images, train=True, rngs={"dropout": key},
-            mutable=list(state),
-        )  # fmt: skip
-        logits = logits if logits.ndim == 2 else logits[:, 0]  # without auxiliary heads
-        return jnp.mean(MULTICLASS.loss(logits, labels)), changed
-
-    (loss, changed), grads = jax.value_and_grad(mean_loss, has_aux=True)(variables["params"])
-    params = optax.tree.add_scale(variables["params"], -1e-3, grads)
-    return {"params": params, **changed}, loss
 
 
 def _in_turns(call: Callable[[], Any], theirs: Calls, rounds: int):

@@ -56,6 +56,7 @@ def table(
     text_columns: Sequence[int] = (0,),
     footer: Sequence[object] | None = None,
     highlight: int | None = None,
+    wide: bool = False,
 ) -> Html:
     """A table in a container of its own that scrolls where the screen is too narrow.
 
@@ -66,6 +67,7 @@ def table(
         text_columns: the columns that are aligned to the left; the others hold numbers.
         footer: the cells of a last row, for totals.
         highlight: the index of a row to set apart.
+        wide: whether it may be wider than the text.
     """
 
     def row(cells: Sequence[object], class_: str | None = None) -> Html:
@@ -87,7 +89,8 @@ def table(
         element("tfoot", row(footer)) if footer else None,
     )
     # The keyboard scrolls only what it can reach.
-    return element("div", content, class_="scroll", role="region", tabindex=0, aria_label=caption)
+    kind = "scroll wide" if wide else "scroll"
+    return element("div", content, class_=kind, role="region", tabindex=0, aria_label=caption)
 
 
 def pairs(items: Sequence[tuple[str, object]]) -> Html:

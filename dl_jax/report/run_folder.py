@@ -38,9 +38,7 @@ def make_run_folder(path: Path | None, name: str, option: str = "--out") -> Path
     else:
         base = candidate = Path(path).expanduser()
         if base.name in ("", ".."):  # of Path("") too
-            raise RunFolderError(
-                f"{option}: expected the name of a new folder, got {str(path)!r}"
-            )
+            raise RunFolderError(f"{option}: expected the name of a new folder, got {str(path)!r}")
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         while True:

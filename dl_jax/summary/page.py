@@ -51,7 +51,7 @@ def _layers(rows: Sequence[Row]) -> Html:
     footer = ("Total", "", "", "", "", *totals(list(rows)), "")
     body = [cells(row) for row in rows]
     caption = "Of one example; the receptive field is the side of what a value sees, in pixels"
-    content = table(caption, HEADER, body, footer=footer)
+    content = table(caption, HEADER, body, footer=footer, wide=True)
     if any(row.only_training for row in rows):
         return join(content, element("p", f"* {TRAINING}."))
     return content
@@ -76,7 +76,7 @@ def _formulas(rows: Sequence[Row]) -> Html:
         "place. Every size and number was compared with what Flax makes.",
     )
     columns = ("Layer", "Output size", "Parameters", "FLOPs")
-    return join(explained, table("With numbers", columns, body))
+    return join(explained, table("With numbers", columns, body, wide=True))
 
 
 def _equation(formula: str, value: int) -> str:

@@ -1,12 +1,11 @@
 """Several seeds, and several values of a setting, trained as one program."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import linen as nn
 
@@ -14,6 +13,8 @@ from dl_jax import backprop, report
 from dl_jax.losses import Objective
 from dl_jax.train import Data, Fit, Schedule, make_ensemble
 from dl_jax.train.nonfinite import are_finite, learned
+from dl_jax.train.progress import progress_bar
+from dl_jax.train.step import Metrics
 from experiments.grid import Grid
 from experiments.record import Record
 
@@ -47,9 +48,10 @@ def train_members(
     *,
     seeds: Sequence[int],
     grid: Grid,
+    after: Callable[[int, Rows], None],
     by_hand: backprop.Network | None = None,
 ) -> Members:
-    """Train every seed at every point of the grid, as one program.
+    """Train every seed at every point of the grid, an epoch of all of them as one program.
 
     Args:
         model: a Flax module.
@@ -59,69 +61,75 @@ def train_members(
         schedule: epochs and batch size.
         seeds: each the run that `--seed` gives.
         grid: values by name; `[{}]` where nothing is swept.
+        after: called behind each epoch with its number, from 1, and a row of each member.
         by_hand: the hand derivation to be taken for gradients.
     """
     keys = jnp.stack([jax.random.key(seed) for _ in grid for seed in seeds])
     hyperparams = {
         name: jnp.array([point[name] for point in grid for _ in seeds]) for name in grid[0]
     }
-    print(f"{len(keys)} members as one program: their epochs are known at its end", flush=True)
+    print(f"{len(keys)} members as one program", flush=True)
     train = make_ensemble(model, objective, optimizer, data, schedule, by_hand)
-    states, histories = train(keys, hyperparams)
-    columns = {name: np.asarray(values) for name, values in histories.items()}
+    histories: list[Rows] = [[] for _ in keys]
+    size = len(keys) * len(data.train.inputs)
+    with progress_bar(schedule.num_epochs, size, show=True) as advance:
+
+        def behind(epoch: int, columns: Metrics) -> None:
+            members = [{k: float(v[i]) for k, v in columns.items()} for i in range(len(keys))]
+            rows = [{"epoch": epoch, **row} for row in members]
+            for history, row in zip(histories, rows, strict=True):
+                history.append(row)
+            shown = {k: v.mean() for k, v in columns.items() if not k.startswith("val_")}
+            advance(size, shown, 1)
+            after(epoch, rows)
+
+        states, _ = train(keys, hyperparams, behind)
     fits = [
-        Fit(
-            jax.tree.map(lambda a, i=i: a[i], states),
-            [
-                {"epoch": epoch + 1, **{k: float(v[i, epoch]) for k, v in columns.items()}}
-                for epoch in range(schedule.num_epochs)
-            ],
-            0.0,
-        )
-        for i in range(len(keys))
+        Fit(jax.tree.map(lambda a, i=i: a[i], states), history, 0.0)
+        for i, history in enumerate(histories)
     ]
     return Members(fits, grid, len(seeds))
 
 
-def add_members(record: Record, members: Members, seeds: Sequence[int]) -> None:
-    """Write a line of `metrics.jsonl` for each epoch of each member."""
-    for number, point in enumerate(members.grid):
-        for seed, fit in zip(seeds, members.of_point(number), strict=True):
-            for row in fit.history:
-                report.append_jsonl(record.folder / "metrics.jsonl", {"seed": seed, **point, **row})
+def add_members(record: Record, seeds: Sequence[int], grid: Grid, rows: Rows) -> None:
+    """Write a line of `metrics.jsonl` for an epoch of each member."""
+    names = [{"seed": seed, **point} for point in grid for seed in seeds]
+    for name, row in zip(names, rows, strict=True):
+        report.append_jsonl(record.folder / "metrics.jsonl", {**name, **row})
 
 
-def add_means(record: Record, members: Members, seeds: Sequence[int]) -> Rows:
-    """Add the means over seeds and their spread to the record, and return the former."""
-    add_members(record, members, seeds)
-    means, spreads = report.history_of([fit.history for fit in members.fits])
-    record.result["history"], record.result["spread"] = means, spreads
+def add_means(record: Record, seeds: Sequence[int], rows: Rows) -> None:
+    """Add an epoch's means over seeds and their spread to the record."""
+    add_members(record, seeds, [{}], rows)
+    (row,), (spread,) = report.history_of([[row] for row in rows])
+    record.result["history"] = [*record.result["history"], row]
+    record.result["spread"] = [*record.result.get("spread", ()), spread]
     if record.board:
-        for row in means:
-            report.add_row(record.board, row)
-    for row, spread in zip(means, spreads, strict=True):
-        figures = [f"{k} {row[k]:.4f} +-{one['high'] - row[k]:.4f}" for k, one in spread.items()]
-        print(f"epoch {row['epoch']:2d}  {'  '.join(figures)}", flush=True)
-    return means
+        report.add_row(record.board, row)
+    figures = [f"{k} {row[k]:.4f} +-{one['high'] - row[k]:.4f}" for k, one in spread.items()]
+    print(f"epoch {row['epoch']:2.0f}  {'  '.join(figures)}", flush=True)
 
 
-def check_finite(members: Members, seeds: Sequence[int]) -> None:
-    """Raise a FloatingPointError that names the seeds whose numbers went wrong, if any did.
-
-    The one program of all members cannot stop for one of them: they are looked at when it has
-    ended.
-    """
-    wrong = {
-        seed: next((row["epoch"] for row in fit.history if not math.isfinite(row["loss"])), None)
-        for seed, fit in zip(seeds, members.of_point(0), strict=True)
-        if not (math.isfinite(fit.history[-1]["loss"]) and are_finite(learned(fit.state)))
-    }
+def check_losses(seeds: Sequence[int], rows: Rows) -> None:
+    """Raise a FloatingPointError that names the seeds whose loss is not finite in an epoch."""
+    wrong = [s for s, row in zip(seeds, rows, strict=True) if not math.isfinite(row["loss"])]
     if wrong:
-        epochs = [epoch for epoch in wrong.values() if epoch]
-        where = f", the first of them in epoch {min(epochs):.0f}" if epochs else ""
-        some = f"{', '.join(map(str, list(wrong)[:5]))}{', ...' if len(wrong) > 5 else ''}"
-        raise FloatingPointError(
-            f"{len(wrong)} of {len(seeds)} seeds are not finite{where}: {some}. Alone, with --seed "
-            f"{next(iter(wrong))} and without --seeds, a run names the step and the layer; "
-            "--nonfinite skip leaves such updates out"
-        )
+        raise _not_finite("loss", wrong, seeds, f" in epoch {rows[0]['epoch']:.0f}")
+
+
+def check_learned(seeds: Sequence[int], fits: Sequence[Fit]) -> None:
+    """Raise a FloatingPointError that names the seeds whose parameters are not finite."""
+    wrong = [s for s, fit in zip(seeds, fits, strict=True) if not are_finite(learned(fit.state))]
+    if wrong:
+        raise _not_finite("parameters", wrong, seeds, "")
+
+
+def _not_finite(
+    what: str, wrong: Sequence[int], seeds: Sequence[int], where: str
+) -> FloatingPointError:
+    some = f"{', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''}"
+    return FloatingPointError(
+        f"not finite{where}: the {what} of {len(wrong)} of {len(seeds)} seeds, {some}. Alone, with "
+        f"--seed {wrong[0]} and without --seeds, a run names the step and the layer; --nonfinite "
+        "skip leaves such updates out"
+    )

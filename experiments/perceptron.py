@@ -21,14 +21,15 @@ from dl_jax.models import create
 from dl_jax.train import Examples
 from experiments import training
 from experiments.exam import exam
-from experiments.options import Options, main
+from experiments.options import Training, main
 from experiments.perceptron_rule import Neuron, perceptron_rule
 from experiments.record import Record
 from experiments.recording import recording
+from experiments.sweeps import sweep
 
 
 @dataclass(frozen=True)
-class Config(Options):
+class Config(Training):
     """One neuron on exam results; they are generated, so `--data` changes nothing."""
 
     num_epochs: int = 30
@@ -68,28 +69,32 @@ def run(config: Config) -> Record:
             split._replace(inputs=(split.inputs - center[None]) / scale[None])
             for split in (train, test)
         )
+        task = training.Task(model, BINARY, optax.sgd(config.learning_rate), optimizer_of=optax.sgd)
+        if config.sweep:
+            sweep(
+                record, config, task, scaled, num_epochs=config.num_epochs, validation=scaled_test
+            )
+            return record
         with record.timed("training"):
             x, t = jnp.asarray(scaled.inputs), jnp.asarray(2 * train.targets - 1)
             rule = perceptron_rule(x, t, config.num_epochs, config.learning_rate)
         done = training.train(
-            record, training.Task(model, BINARY, optax.sgd(config.learning_rate)), scaled,
+            record, task, scaled,
             num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed,
-            validation=scaled_test,
+            validation=scaled_test, seeds=config.seeds,
         )  # fmt: skip
-        dense = done.state.params["Dense_0"]
-        neurons = {
-            "perceptron rule": rule,
-            "sigmoid neuron": Neuron(dense["kernel"][:, 0], dense["bias"][0]),
-        }
-        for name, (w, b) in neurons.items():
-            right = ((scaled_test.inputs @ w + b) >= 0) == test.targets
+        dense = [member.state.params["Dense_0"] for member in done.members]
+        sigmoid = [Neuron(one["kernel"][:, 0], one["bias"][0]) for one in dense]
+        for name, each in {"perceptron rule": [rule], "sigmoid neuron": sigmoid}.items():
+            right = [((scaled_test.inputs @ w + b) >= 0) == test.targets for w, b in each]
             record.add_figure(
                 f"test accuracy, {name}",
-                float(np.mean(right)),
+                [float(np.mean(one)) for one in right],
                 expected=best,
                 bound=best - 0.05,
                 source="the rule that generated the results",
             )
+        neurons = {"perceptron rule": rule, "sigmoid neuron": sigmoid[0]}
         _draw(record, test, neurons, (center, scale))
     return record
 

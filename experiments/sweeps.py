@@ -10,7 +10,7 @@ from dl_jax import report
 from dl_jax.models.precision import with_mixed_precision
 from dl_jax.train import Data, Examples, Schedule
 from experiments.grid import Grid, grid_of, label
-from experiments.members import Members, add_members, train_members
+from experiments.members import Members, Rows, add_members, train_members
 from experiments.record import Record
 from experiments.training import Task
 
@@ -43,6 +43,12 @@ def sweep(
         injected = optax.inject_hyperparams(task.optimizer_of)
         optimizer = injected(learning_rate=grid[0]["learning_rate"])
     seeds = range(config.seed, config.seed + config.seeds)
+
+    def after(epoch: int, rows: Rows) -> None:
+        add_members(record, seeds, grid, rows)
+        losses = [row["loss"] for row in rows]
+        print(f"epoch {epoch:2d}  loss {min(losses):.4f} to {max(losses):.4f}", flush=True)
+
     with record.timed("training"):
         members = train_members(
             with_mixed_precision(task.model, config.precision),
@@ -52,9 +58,9 @@ def sweep(
             Schedule(num_epochs, config.batch_size, config.nonfinite),
             seeds=seeds,
             grid=grid,
+            after=after,
             by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,
         )
-    add_members(record, members, seeds)
     add_sweep(record, members)
 
 

@@ -28,7 +28,7 @@ from dl_jax.train import (
     on_one_device,
     predict,
 )
-from experiments.members import add_means, check_finite, train_members
+from experiments.members import add_means, check_learned, check_losses, train_members
 from experiments.options import Gradients, Training
 from experiments.record import Record
 from experiments.resuming import Kept, kept
@@ -96,16 +96,11 @@ def train(
     by_hand = task.by_hand if gradients == "hand" else None
     if seeds > 1:
         assert start is None
-        numbers = range(seed, seed + seeds)
-        with record.timed("training"):
-            members = train_members(
-                model, task.objective, task.optimizer, Data(examples, validation),
-                Schedule(num_epochs, batch_size, _nonfinite(record)), seeds=numbers, grid=[{}],
-                by_hand=by_hand,
-            )  # fmt: skip
-        means = add_means(record, members, numbers) if keep_history else []
-        check_finite(members, numbers)
-        return Trained(members.fits[0].state, means, 0.0, members.fits)
+        return _train_seeds(
+            record, task._replace(model=model, by_hand=by_hand), Data(examples, validation),
+            Schedule(num_epochs, batch_size, _nonfinite(record)), range(seed, seed + seeds),
+            keep_history,
+        )  # fmt: skip
     config = record.config if start is None and isinstance(record.config, Training) else Training()
     keeping = _kept(record, task, examples, num_epochs, seed, keep_history)
     with keeping if config is record.config else nullcontext(Kept(start, None)) as (start, keep):
@@ -131,6 +126,30 @@ def train(
         record.add_time("epoch", float(np.median(epochs)))
     done = done._replace(state=on_one_device(done.state))
     return Trained(*done, [done])
+
+
+def _train_seeds(
+    record: Record,
+    task: Task,
+    data: Data,
+    schedule: Schedule,
+    seeds: Sequence[int],
+    keep_history: bool,
+) -> Trained:
+    def after(epoch: int, rows: list[dict[str, float]]) -> None:
+        if keep_history:
+            add_means(record, seeds, rows)
+        if schedule.nonfinite == "stop":
+            check_losses(seeds, rows)
+
+    with record.timed("training"):
+        members = train_members(
+            task.model, task.objective, task.optimizer, data, schedule, seeds=seeds, grid=[{}],
+            after=after, by_hand=task.by_hand,
+        )  # fmt: skip
+    check_learned(seeds, members.fits)
+    means = [dict(row) for row in record.result["history"]] if keep_history else []
+    return Trained(members.fits[0].state, means, 0.0, members.fits)
 
 
 def _nonfinite(record: Record) -> NonFinite:

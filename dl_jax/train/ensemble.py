@@ -2,22 +2,43 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from jax import lax
-from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.hyperparams import Hyperparams
-from dl_jax.train.mesh import default_mesh, put
 from dl_jax.train.state import TrainState
-from dl_jax.train.whole_run import Data, History, Schedule, make_train, whole_run
+from dl_jax.train.step import Metrics
+from dl_jax.train.whole_run import (
+    Data,
+    History,
+    Run,
+    Schedule,
+    first_state,
+    one_epoch,
+    prepared,
+    whole_run,
+)
 
-Ensemble = Callable[[Key[Array, " m"], Hyperparams], tuple[TrainState, History]]
+
+class Ensemble(Protocol):
+    """What `make_ensemble` returns."""
+
+    def __call__(
+        self,
+        keys: Key[Array, " m"],
+        hyperparams: Hyperparams,
+        after: Callable[[int, Metrics], None] | None = None,
+    ) -> tuple[TrainState, History]:
+        """Train; with `after`, an epoch is a program, behind which it gets its number and row."""
+        ...
 
 
 def make_ensemble(
@@ -30,7 +51,7 @@ def make_ensemble(
     *,
     loop: bool | None = None,
 ) -> Ensemble:
-    """Return `train(keys, hyperparams) -> (states, histories)`: member i is the run of key i.
+    """Return `train(keys, hyperparams, after=None)`, whose member i is the run of key i.
 
     All members are one compiled program. Each has its own parameters, order of the examples and
     dropout, and the values of the hyperparameters at its place; so it is the run that `make_train`
@@ -49,37 +70,62 @@ def make_ensemble(
             together elsewhere, where one member does not fill the device.
 
     Returns:
-        A function of keys `[m]` and of hyperparameters by name, `[m]` each; `{}` for none. States
-        and histories have a leading axis of members.
+        A pure function of keys `[m]` and of hyperparameters by name, `[m]` each, `{}` for none:
+        the states and the histories, with a leading axis of members. It is one program; given
+        `after(epoch, row)`, an epoch of all members is one, and behind each `after` is called, on
+        the host, with its number, from 1, and what histories will have of it, `[m]` each.
 
     Raises:
         ValueError: if data, model and config do not fit each other; by what is returned, for
             hyperparameters that are not data to the optimizer or the model.
     """
-    make_train(model, objective, optimizer, data, config, by_hand)  # for what it refuses
-    loop = jax.default_backend() == "cpu" if loop is None else loop
-    mesh = default_mesh()
-    data = put(data, mesh, whole=True)
-    return partial(_members, model, objective, optimizer, config, by_hand, loop, mesh, data)
+    run, data = prepared(model, objective, optimizer, data, config, by_hand, None)
+    if loop is None:
+        loop = all(device.platform == "cpu" for device in jnp.asarray(data.train.inputs).devices())
+
+    def train(
+        keys: Key[Array, " m"],
+        hyperparams: Hyperparams,
+        after: Callable[[int, Metrics], None] | None = None,
+    ) -> tuple[TrainState, History]:
+        if after is None:
+            return _members(run, loop, data, keys, hyperparams)
+        states, rows = _first_states(run, loop, data, keys, hyperparams), []
+        for number in range(config.num_epochs):
+            states, row = _one_epoch(run, loop, data, keys, states, number)
+            rows.append(jax.device_get(row))
+            after(number + 1, rows[-1])
+        return states, jax.tree.map(lambda *values: jnp.stack(values, axis=1), *rows)
+
+    return train
 
 
-@partial(
-    jax.jit,
-    static_argnames=("model", "objective", "optimizer", "config", "by_hand", "loop", "mesh"),
-)
+@partial(jax.jit, static_argnames=("run", "loop"))
 def _members(
-    model: nn.Module,
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
-    config: Schedule,
-    by_hand: Network | None,
-    loop: bool,
-    mesh: Mesh | None,
-    data: Data,
-    keys: Key[Array, " m"],
-    hyperparams: Hyperparams,
+    run: Run, loop: bool, data: Data, keys: Key[Array, " m"], hyperparams: Hyperparams
 ) -> tuple[TrainState, History]:
-    train = partial(whole_run, model, objective, optimizer, config, by_hand, mesh, data)
+    return _over(loop, partial(whole_run, run, data), keys, hyperparams)
+
+
+@partial(jax.jit, static_argnames=("run", "loop"))
+def _first_states(
+    run: Run, loop: bool, data: Data, keys: Key[Array, " m"], hyperparams: Hyperparams
+) -> TrainState:
+    return _over(loop, partial(first_state, run, data), keys, hyperparams)
+
+
+@partial(jax.jit, static_argnames=("run", "loop"), donate_argnames="states")
+def _one_epoch(
+    run: Run, loop: bool, data: Data, keys: Key[Array, " m"], states: TrainState, number: int
+) -> tuple[TrainState, Metrics]:
+    def epoch(key: Key[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
+        return one_epoch(run, data, key, state, number)
+
+    return _over(loop, epoch, keys, states)
+
+
+def _over(loop: bool, function: Callable[..., Any], *members: Any) -> Any:
+    """The function of each member, one after the other or all at once."""
     if loop:
-        return lax.map(lambda member: train(*member), (keys, hyperparams))
-    return jax.vmap(train)(keys, hyperparams)
+        return lax.map(lambda member: function(*member), members)
+    return jax.vmap(function)(*members)

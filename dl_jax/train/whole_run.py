@@ -10,7 +10,7 @@ import optax
 from flax import linen as nn
 from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
@@ -19,7 +19,7 @@ from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_total
 from dl_jax.train.hyperparams import Hyperparams, with_hyperparams
 from dl_jax.train.mesh import check_batch, default_mesh, put
 from dl_jax.train.state import Examples, TrainState, init_state, streams
-from dl_jax.train.step import evaluate
+from dl_jax.train.step import Metrics, evaluate
 
 
 class Data(NamedTuple):
@@ -50,6 +50,26 @@ class Schedule(NamedTuple):
 
 
 History = dict[str, Float[Array, " num_epochs"]]
+
+
+class Run(NamedTuple):
+    """All of a run but its data, its key and its hyperparameters: the constants of a program.
+
+    Attributes:
+        model: a Flax module.
+        objective: what is minimised.
+        optimizer: an optax optimizer.
+        config: epochs and batch size.
+        by_hand: as in `train_step`.
+        mesh: the devices.
+    """
+
+    model: nn.Module
+    objective: Objective
+    optimizer: optax.GradientTransformation
+    config: Schedule
+    by_hand: Network | None
+    mesh: Mesh | None
 
 
 def make_train(
@@ -83,6 +103,24 @@ def make_train(
         ValueError: if data, model and config do not fit each other, or a batch does not divide
             over the devices.
     """
+    run, data = prepared(model, objective, optimizer, data, config, by_hand, mesh)
+    return partial(whole_run, run, data)
+
+
+def prepared(
+    model: nn.Module,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: Data,
+    config: Schedule,
+    by_hand: Network | None,
+    mesh: Mesh | None,
+) -> tuple[Run, Data]:
+    """Return the constants of `make_train`'s program, and its data where they are needed.
+
+    Raises:
+        ValueError: as `make_train` does.
+    """
     train_data, validation = data
     check_examples(model, objective, train_data, "training data")
     check_schedule(config.num_epochs, config.batch_size, len(train_data.inputs))
@@ -93,50 +131,55 @@ def make_train(
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train_data)
     data = put(data, mesh, whole=True)
-    return partial(whole_run, model, objective, optimizer, config, by_hand, mesh, data)
+    return Run(model, objective, optimizer, config, by_hand, mesh), data
 
 
-@partial(jax.jit, static_argnames=("model", "objective", "optimizer", "config", "by_hand", "mesh"))
+@partial(jax.jit, static_argnames="run")
 def whole_run(
-    model: nn.Module,
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
-    config: Schedule,
-    by_hand: Network | None,
-    mesh: Mesh | None,
-    data: Data,
-    key: Key[Array, ""],
-    hyperparams: Hyperparams | None = None,
+    run: Run, data: Data, key: Key[Array, ""], hyperparams: Hyperparams | None = None
 ) -> tuple[TrainState, History]:
     """The run with its data as an argument: as a constant it would be compiled, for seconds."""
+
+    def epoch(state: TrainState, number: Int[Array, ""]) -> tuple[TrainState, Metrics]:
+        return one_epoch(run, data, key, state, number)
+
+    start = first_state(run, data, key, hyperparams)
+    return lax.scan(epoch, start, jnp.arange(run.config.num_epochs))
+
+
+def first_state(
+    run: Run, data: Data, key: Key[Array, ""], hyperparams: Hyperparams | None
+) -> TrainState:
+    """Return the state before the first epoch."""
+    start = init_state(run.model, run.optimizer, streams(key).init, data.train.inputs[:1])
+    if not hyperparams:
+        return start
+    # A hand derivation has the model's fields within it: only the optimizer's are data then.
+    return with_hyperparams(None if run.by_hand else run.model, start, hyperparams)
+
+
+def one_epoch(
+    run: Run, data: Data, key: Key[Array, ""], state: TrainState, number: Int[Array, ""] | int
+) -> tuple[TrainState, Metrics]:
+    """Return the state after an epoch, from 0, and its row of the history."""
+    model, objective, optimizer, config, by_hand, mesh = run
     examples, validation = data
     size = len(examples.inputs)
     whole, rest = divmod(size, config.batch_size)
-    init, order_key, noise = streams(key)
-    start = init_state(model, optimizer, init, examples.inputs[:1])
-    if hyperparams:
-        # A hand derivation has the model's fields within it: only the optimizer's are data then.
-        start = with_hyperparams(None if by_hand else model, start, hyperparams)
-
-    def steps(carry, order, first, count, batch_size):
-        return train_batches(
+    _, order_key, noise = streams(key)
+    order = epoch_order(order_key, number, size)
+    carry = state, zero_totals(model, objective, state, examples, config.nonfinite)
+    pieces = [(0, whole, config.batch_size), (size - rest, 1, rest)]
+    for first, count, length in pieces[: 1 + bool(rest)]:
+        carry = train_batches(
             model, objective, optimizer, *carry, examples, order, noise, first, count,
-            batch_size=batch_size, by_hand=by_hand, mesh=mesh, nonfinite=config.nonfinite,
+            batch_size=length, by_hand=by_hand, mesh=mesh, nonfinite=config.nonfinite,
         )  # fmt: skip
-
-    def epoch(state, number):
-        order = epoch_order(order_key, number, size)
-        carry = state, zero_totals(model, objective, state, examples, config.nonfinite)
-        carry = steps(carry, order, 0, whole, config.batch_size)
-        if rest:
-            carry = steps(carry, order, size - rest, 1, rest)
-        state, totals = carry
-        row = {k: totals[k] for k in totals.keys() & {"skipped"}}
-        seen = size - totals.get("left_out", 0)
-        row |= {k: v / seen for k, v in totals.items() if k not in ("skipped", "left_out")}
-        if validation is not None:
-            figures = evaluate(model, objective, state, validation, mesh)
-            row |= {f"val_{name}": figure for name, figure in figures.items()}
-        return state, row
-
-    return lax.scan(epoch, start, jnp.arange(config.num_epochs))
+    state, totals = carry
+    row = {k: totals[k] for k in totals.keys() & {"skipped"}}
+    seen = size - totals.get("left_out", 0)
+    row |= {k: v / seen for k, v in totals.items() if k not in ("skipped", "left_out")}
+    if validation is not None:
+        figures = evaluate(model, objective, state, validation, mesh)
+        row |= {f"val_{name}": figure for name, figure in figures.items()}
+    return state, row

@@ -19,6 +19,7 @@ from experiments import (
 )
 from experiments.fashion_mnist_mlp import Config
 from experiments.options import command, main
+from experiments.recording import Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +56,8 @@ def test_seeds_are_the_runs_of_the_following_seeds_and_their_mean_is_judged():
         "val_accuracy",
     }
     rows = lines(record)
-    assert [(row["seed"], row["epoch"]) for row in rows] == [(3, 1), (3, 2), (4, 1), (4, 2)]
-    expected = [row for one in alone for row in one.result["history"]]
+    assert [(row["seed"], row["epoch"]) for row in rows] == [(3, 1), (4, 1), (3, 2), (4, 2)]
+    expected = [one.result["history"][epoch] for epoch in range(2) for one in alone]
     for row, other in zip(rows, expected, strict=True):
         # Some ninety steps of float32, each of which rounds by 6e-8.
         assert row == pytest.approx({"seed": row["seed"], **without_times(other)}, rel=1e-5)
@@ -78,11 +79,11 @@ def test_a_sweep_is_a_table_a_picture_and_the_best():
     assert figure["value"] == max(float(row[column] or 0) for row in table["rows"])
     assert (record.folder / "sweep.png").exists()
     rows = lines(record)
-    assert [(row["learning_rate"], row["seed"]) for row in rows[::2]] == [
+    assert [(row["learning_rate"], row["seed"]) for row in rows[:4]] == [
         (1e-5, 0), (1e-5, 1), (3e-3, 0), (3e-3, 1)
     ]  # fmt: skip
     alone = fashion_mnist_mlp.run(Config("embedded", num_epochs=2, learning_rate=3e-3))
-    for row, other in zip(rows[4:6], alone.result["history"], strict=True):
+    for row, other in zip(rows[2::4], alone.result["history"], strict=True):
         assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-5)
 
 
@@ -172,7 +173,7 @@ def test_seeds_that_go_wrong_end_with_an_error_that_names_them(folder, monkeypat
     with pytest.raises(SystemExit, match="1"):
         main("fashion_mnist_mlp", Config, fashion_mnist_mlp.run)
     said = capsys.readouterr().err
-    assert "2 of 2 seeds are not finite, the first of them in epoch 1: 0, 1. Alone, with" in said
+    assert "not finite in epoch 1: the loss of 2 of 2 seeds, 0, 1. Alone, with --seed 0" in said
     (result,) = folder.rglob("result.json")  # what they did is kept
     assert json.loads(result.read_text())["history"]
 
@@ -194,3 +195,17 @@ def test_a_batch_divides_over_eight_devices(module):
 def test_what_keeps_nothing_takes_no_checkpoints():
     with pytest.raises(ValueError, match=r"checkpoint_every: a run of several seeds .*-every$"):
         fashion_mnist_mlp.run(Config("embedded", seeds=2, checkpoint_every=5))
+
+
+def test_ctrl_c_between_epochs_of_several_seeds_keeps_those_that_are_over(monkeypatch):
+    def stop(seeds, rows):
+        if rows[0]["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.training.check_losses", stop)
+    with pytest.raises(Interrupted) as stopped:
+        fashion_mnist_mlp.run(Config("embedded", seeds=2, num_epochs=3))
+    result = json.loads((stopped.value.record.folder / "result.json").read_text())
+    assert result["status"] == "interrupted"
+    assert [row["epoch"] for row in result["history"]] == [1, 2]
+    assert len(result["spread"]) == 2

@@ -1,5 +1,6 @@
 """An ensemble is its members' runs; a sweep is runs that differ in one number."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,6 +58,21 @@ def test_members_in_a_loop_are_the_runs_of_their_keys_to_the_bit(data, keys):
         state, history = alone(key)
         assert_same_bits((state, history), (member(states, i), member(histories, i)))
     assert len(np.unique(histories["loss"][:, -1])) == 3
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_epoch_by_epoch_it_is_the_same(data, keys, loop):
+    optimizer = optax.inject_hyperparams(adam)(learning_rate=0.0)
+    train = make_ensemble(MODEL, MULTICLASS, optimizer, data, SCHEDULE, loop=loop)
+    rates, seen = {"learning_rate": jnp.array([0.1, 0.01, 0.001])}, []
+    states, histories = train(keys, rates, lambda epoch, row: seen.append((epoch, row)))
+    whole = train(keys, rates)
+    # Another program, whose roundings may differ: six steps, of 2^-24 each.
+    chex.assert_trees_all_close((states, histories), whole, rtol=1e-5, atol=1e-6)
+    assert [epoch for epoch, _ in seen] == [1, 2]
+    for epoch, row in seen:
+        assert row.keys() == histories.keys()
+        np.testing.assert_array_equal(row["loss"], histories["loss"][:, epoch - 1])
 
 
 def test_members_loop_or_step_together(data):

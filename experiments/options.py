@@ -129,8 +129,8 @@ def check(config: Output) -> None:
     if (config.seeds > 1 or config.sweep) and (config.resume or config.checkpoint_every):
         name = "resume" if config.resume else "checkpoint_every"
         raise ValueError(
-            f"{name}: a run of several seeds or of a sweep is one program, which keeps nothing "
-            f"until it ends; leave out --{name.replace('_', '-')}"
+            f"{name}: a run of several seeds or of a sweep has no checkpoints; leave out "
+            f"--{name.replace('_', '-')}"
         )
     if config.tensorboard and find_spec("tensorboardX") is None:
         raise ValueError(

@@ -17,6 +17,8 @@ about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
 program = export.deserialize(bytearray((folder / about["program"]).read_bytes()))
 weights = load_file(folder / about["weights"])
 
+if sys.argv[1:] and not sys.argv[1].endswith(".npy"):
+    sys.exit(f"expected INPUTS.npy, {about['inputs']['dtype']} {about['inputs']['shape']}")
 shape = (2, *about["inputs"]["shape"][1:])
 random = np.random.default_rng(0).integers(0, 256, shape).astype(about["inputs"]["dtype"])
 inputs = np.load(sys.argv[1]) if len(sys.argv) > 1 else random

@@ -19,13 +19,14 @@ weights = load_file(folder / about["weights"])
 texts = sys.argv[1:] or ["Not a dull moment.", "Dull from start to finish."]
 spaces = str.maketrans(dict.fromkeys(about["separators"], " "))
 ids = {word: i for i, word in enumerate(about["vocabulary"]) if i > 3}  # 1 starts, 2 is unknown
-rows = [{1, *(ids.get(word, 2) for word in text.lower().translate(spaces).split(" ") if word)}
-        for text in texts]  # fmt: skip
+
+words = [set(text.lower().translate(spaces).split(" ")) - {""} for text in texts]
+rows = [{1, *(ids.get(word, 2) for word in found)} for found in words]
 inputs = np.zeros((len(rows), max(map(len, rows))), np.int32)
 for i, row in enumerate(rows):
     inputs[i, : len(row)] = sorted(row)
 answers = np.asarray(program.call(weights, inputs)["probabilities"])
-for text, row in zip(texts, answers, strict=True):
-    likeliest = np.argsort(-row)
+for text, found, row in zip(texts, words, answers, strict=True):
+    said = [f"{row[i]:.1%} {about['class_names'][i]}" for i in np.argsort(-row)]
     print(text)
-    print(" ", "  ".join(f"{row[i]:.1%} {about['class_names'][i]}" for i in likeliest))
+    print(" ", "  ".join(said) if found & ids.keys() else "none of its words is known")

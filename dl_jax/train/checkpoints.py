@@ -1,6 +1,7 @@
 """Checkpoints on disk: there whole or not at all, and verified when they are read."""
 
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -79,7 +80,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, about: Mapping[str, An
             "files": _files(unfinished / "leaves"),
         }
         (unfinished / "notes.json").write_text(json.dumps({**notes, "digest": _digest(notes)}))
+        _flush(unfinished)
         unfinished.rename(path)
+        _flush(folder, below=False)
     except Exception as error:  # a full disk is an OSError, or one of TensorStore's own
         _remove_unfinished(folder)
         last = f"the last good one is {before[-1]}" if before else "there is none before it"
@@ -244,6 +247,18 @@ def _files(folder: Path) -> dict[str, str]:
     """The digest of each file, by its path in the folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): file_digest(path) for path in files}
+
+
+def _flush(folder: Path, below: bool = True) -> None:
+    """Wait for the disk: after a power cut a name may be there without what it names."""
+    if os.name != "posix":  # others do not open folders
+        return
+    for path in (*(folder.rglob("*") if below else ()), folder):
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _digest(notes: Mapping[str, Any]) -> str:

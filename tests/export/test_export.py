@@ -126,15 +126,23 @@ def test_it_runs_where_neither_this_project_nor_flax_is(digits, tmp_path):
         assert percents == pytest.approx([100 * a.probability for a in one], abs=0.051)
 
 
+def test_what_is_no_array_is_refused(digits, tmp_path, monkeypatch):
+    export_run(digits, tmp_path / "out")
+    monkeypatch.setattr("sys.argv", ["run.py", "digit.png"])
+    with pytest.raises(SystemExit, match=r"expected INPUTS\.npy, uint8 \['batch', 18, 18, 1\]"):
+        runpy.run_path(str(tmp_path / "out" / "run.py"))
+
+
 def test_texts_of_any_length(reviews, tmp_path, monkeypatch, capsys):
     export_run(reviews, tmp_path / "out")
     network = load_network(reviews)
-    texts = ["Good, GOOD film!", "It's bad; <br />nothing else?"]
+    texts = ["Good, GOOD film!", "It's bad; <br />nothing else?", "zzzz"]
     monkeypatch.setattr("sys.argv", ["run.py", *texts])
     runpy.run_path(str(tmp_path / "out" / "run.py"))
     printed = capsys.readouterr().out.splitlines()
     assert printed[::2] == texts
-    for text, line in zip(texts, printed[1::2], strict=True):
+    assert printed.pop().strip() == "none of its words is known"
+    for text, line in zip(texts, printed[1::2], strict=False):
         said = answer(network, read_text(text, WORDS).astype(np.int32))
         assert line.split() == [w for a in said for w in (f"{a.probability:.1%}", a.name)]
 

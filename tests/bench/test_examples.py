@@ -21,7 +21,7 @@ def both(workload, source):
     [
         ("fashion_mlp", (np.uint8, (28, 28, 1)), (60_000, 10_000)),
         ("imdb_bow", (np.uint16, (608,)), (15_000, 10_000)),
-        ("perceptron", (np.float32, (2,)), (512, 32)),
+        ("perceptron", (np.float32, (2,)), (128, 32)),
     ],
 )
 def test_synthetic_data_have_the_real_shape_and_are_always_the_same(name, inputs, size):

@@ -16,11 +16,14 @@ from jax import lax
 
 from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_native import Convolution, native, padded
+from dl_jax.ops.convolution_wide import images_a_row, wide
+from dl_jax.ops.once import once
 from dl_jax.ops.sharding import varying_alike
 from dl_jax.ops.window_blocks import blocks_of
 from dl_jax.ops.winograd_rows import by_rows, by_w_by_rows, pays_by_rows
 
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
+_LARGE = 2**18  # numbers in a kernel, from which a pass over it takes its time
 _FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a first, large kernel
 
 
@@ -29,7 +32,9 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         return _forward(*_seen(x, w, how))
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
-    return (_by_windows if _pays_by_windows(w.shape, how) else native)(x, w, how)
+    if images_a_row(len(x), w.shape, how) == 1 and _pays_by_windows(w.shape, how):
+        return _by_windows(x, w, how)
+    return wide(x, w, how)
 
 
 def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
@@ -72,13 +77,22 @@ def _by_x(y: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         how.image, y.shape[1:3], how.kernel, how.strides, how.dilation, how.padding, strict=True
     ):
         margins.append((d * (k - 1) - low, i + low - (s * (o - 1) + 1)))
-    flipped = w[::-1, ::-1].swapaxes(2, 3)
+    flipped = _turned(w)
     full = how._replace(
         image=(y.shape[1], y.shape[2]), strides=(1, 1), padding=(margins[0], margins[1])
     )
     if how.strides == (1, 1):
         return _forward(y, flipped, full)
     return native(y, flipped, full, how.strides)
+
+
+def _turned(w: jax.Array) -> jax.Array:
+    """The kernel flipped in both directions, from features to channels.
+
+    Both as one pass over a large kernel take four times as long as one after the other.
+    """
+    swapped = w.swapaxes(2, 3)
+    return (once(swapped) if w.size >= _LARGE else swapped)[::-1, ::-1]
 
 
 def _apart(d: jax.Array, how: Convolution) -> jax.Array:

@@ -13,7 +13,7 @@ from dl_jax.ops.convolution_native import Convolution, native, padded
 
 # At least; below, the sums cost more than they save.
 _CHANNELS, _PRODUCTS, _PIXELS, _WIDTH = 128, 2**15, 384, 4
-_EXACT = (lax.Precision.HIGHEST, "highest", "float32")
+_UNASKED = (None, lax.Precision.DEFAULT, "default")
 
 
 def pays_by_rows(
@@ -26,7 +26,7 @@ def pays_by_rows(
     return (
         plain
         and dtype == jnp.float32
-        and not any(p in _EXACT for p in precision)
+        and all(p in _UNASKED for p in precision)
         and min(w[2:]) >= _CHANNELS
         and w[2] * w[3] >= _PRODUCTS
         and x[0] * height * width >= _PIXELS

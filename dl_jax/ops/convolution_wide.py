@@ -14,10 +14,11 @@ import jax.numpy as jnp
 from dl_jax.ops.convolution_native import Convolution, native
 
 _BLOCK = 64  # features
-_TAPS = 250  # at least; below, there is too little to share
+_TAPS = 250  # at least; below, there is too little to do for a column more or a pass over images
 _ALONE = 80_000  # taps of all features
 _NARROW, _WIDE = 80, 224  # outputs a row: up to where it pays, and how many there should be
-_ENOUGH, _MANY_FEATURES = 100, 192  # fewer outputs are not worth it, or only with more features
+_ENOUGH = 100  # outputs a row; fewer are not worth it
+_VERY_NARROW, _MANY_FEATURES = 16, 192  # where a quarter of two cores is not worth it either
 
 
 def wide(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
@@ -35,16 +36,15 @@ def wide(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 def images_a_row(n: int, w: tuple[int, ...], how: Convolution) -> int:
     """Return how many of n images to lay side by side; 1 where each is convolved alone."""
     taps, features, width = math.prod(w[:3]), w[3], how.windows.output[1]
-    # Of what two cores could do with blocks of features alone.
-    share = features / (2 * _BLOCK * -(-features // (2 * _BLOCK)))
-    alone = features * taps <= _ALONE and width <= _NARROW // 2  # on one core whatever the features
-    share = 0.5 if alone and features > _BLOCK else share
-    if share > 0.75 or features < _BLOCK // 2 or taps < _TAPS or width > _NARROW:
+    if features < _BLOCK // 2 or taps < _TAPS or width > _NARROW:
+        return 1
+    busy = features / (2 * _BLOCK * -(-features // (2 * _BLOCK)))  # of two cores, by blocks alone
+    if features * taps <= _ALONE and width <= _NARROW // 2:
+        busy = min(busy, 0.5)  # too little for a second core, whatever the features
+    if busy > 0.75 or (busy == 0.75 and width < _VERY_NARROW and features < _MANY_FEATURES):
         return 1
     numbers = [m for m in range(1, n + 1) if n % m == 0 and m * width < 2 * _WIDE]
     number = next((m for m in numbers if m * width >= _WIDE), max(numbers, default=1))
-    if share == 0.75 and features < _MANY_FEATURES and 2 * width < _BLOCK // 2:
-        return 1
     return number if number * width >= _ENOUGH else 1
 
 
@@ -72,8 +72,8 @@ def side_by_side(x: jax.Array, w: jax.Array, how: Convolution, number: int) -> j
 
 
 def _padded(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
-    """XLA's own, never without padding: a column more is less work than its other way."""
-    if any(map(any, how.padding)) or how.kernel == (1, 1):
+    """XLA's own, but not without padding: a column more is less work than its other way."""
+    if any(map(any, how.padding)) or math.prod(w.shape[:3]) < _TAPS:
         return native(x, w, how)
     more = how._replace(padding=(how.padding[0], (0, 1)))
     return native(x, w, more)[:, :, : how.windows.output[1]]

@@ -4,7 +4,8 @@ XLA computes a convolution well on a CPU if it stands as images, kernel and feat
 order. The gradient by the kernel it computes badly, and either gradient several times slower inside
 a loop. Here the gradient by the images stands as the convolution that it is, and the gradient by
 the kernel, with some convolutions, is a matrix product over the windows, a block of them at a time.
-Many channels under a 3x3 kernel go by Winograd's algorithm (`ops.winograd_rows`).
+Many channels under a 3x3 kernel go by Winograd's algorithm (`ops.winograd_rows`), and what goes to
+XLA is laid out so that it uses the machine (`ops.convolution_wide`).
 `docs/performance.md` has the measurements behind each choice.
 """
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from dl_jax import data
 from dl_jax.cli import main
-from dl_jax.models import Preprocessing, create, load_weights, read_notes, save_weights
+from dl_jax.models import IMAGENET, Preprocessing, create, load_weights, read_notes, save_weights
 from dl_jax.predict import answer, load_network, read_image, read_text
 
 WORDS = (*data.SPECIAL, "good", "bad")
@@ -113,6 +113,22 @@ def test_the_middle_of_an_image_is_cut_out(tmp_path):
     squeezed = read_image(tmp_path / "wide.png", (10, 10, 1), None)
     assert squeezed[0, 0, 0] == 0
     assert squeezed[5, 5, 0] == 1
+
+
+@pytest.mark.parametrize("size", [(640, 427), (427, 640), (231, 257)])
+def test_an_image_is_what_torchvision_makes_of_it(size, tmp_path):
+    transforms = pytest.importorskip("torchvision.transforms")
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    steps = (
+        transforms.Resize(IMAGENET.resize),
+        transforms.CenterCrop(IMAGENET.size),
+        transforms.ToTensor(),
+        transforms.Normalize(IMAGENET.mean, IMAGENET.std),
+    )
+    expected = transforms.Compose(steps)(Image.open(tmp_path / "image.png")).numpy()
+    ours = read_image(tmp_path / "image.png", (224, 224, 3), IMAGENET)
+    np.testing.assert_array_equal(ours, expected.transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,8 @@ def _blank(experiment: str, config: Output, title: str, description: str) -> rep
     platform = jax.default_backend()
     asked = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     kind = config.precision if isinstance(config, Training) else "float32"
-    # Asking is for products of float32 alone.
-    products = (asked or f"default, {_DEFAULT.get(platform, 'the device’s')}", kind)
+    if kind == "float32":  # of other numbers there is one way alone
+        kind = asked or f"default, {_DEFAULT.get(platform, 'the device’s')}"
     return {
         "version": report.VERSION,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -163,7 +163,7 @@ def _blank(experiment: str, config: Output, title: str, description: str) -> rep
         "environment": {
             **report.environment(),
             "devices": devices,
-            "matmul_precision": products[kind != "float32"],
+            "matmul_precision": kind,
             "deterministic": is_deterministic(),
         },
         "history": [],

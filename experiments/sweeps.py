@@ -46,8 +46,10 @@ def sweep(
 
     def after(epoch: int, rows: Rows) -> None:
         add_members(record, seeds, grid, rows)
-        losses = [row["loss"] for row in rows]
-        print(f"epoch {epoch:2d}  loss {min(losses):.4f} to {max(losses):.4f}", flush=True)
+        losses = [row["loss"] for row in rows if np.isfinite(row["loss"])]
+        shown = f"loss {min(losses):.4f} to {max(losses):.4f}" if losses else "no loss is finite"
+        rest = f", of {len(rows) - len(losses)} not finite" if len(losses) < len(rows) else ""
+        print(f"epoch {epoch:2d}  {shown}{rest if losses else ''}", flush=True)
 
     with record.timed("training"):
         members = train_members(

@@ -20,7 +20,6 @@ from dl_jax.train import (
     Data,
     Examples,
     Fit,
-    NonFinite,
     Schedule,
     TrainState,
     fit,
@@ -94,14 +93,14 @@ def train(
     """
     model = with_mixed_precision(task.model, record.precision)
     by_hand = task.by_hand if gradients == "hand" else None
+    config = record.config if start is None and isinstance(record.config, Training) else Training()
     if seeds > 1:
         assert start is None
         return _train_seeds(
             record, task._replace(model=model, by_hand=by_hand), Data(examples, validation),
-            Schedule(num_epochs, batch_size, _nonfinite(record)), range(seed, seed + seeds),
+            Schedule(num_epochs, batch_size, config.nonfinite), range(seed, seed + seeds),
             keep_history,
         )  # fmt: skip
-    config = record.config if start is None and isinstance(record.config, Training) else Training()
     keeping = _kept(record, task, examples, num_epochs, seed, keep_history)
     with keeping if config is record.config else nullcontext(Kept(start, None)) as (start, keep):
         done = fit(
@@ -150,10 +149,6 @@ def _train_seeds(
     check_learned(seeds, members.fits)
     means = [dict(row) for row in record.result["history"]] if keep_history else []
     return Trained(members.fits[0].state, means, 0.0, members.fits)
-
-
-def _nonfinite(record: Record) -> NonFinite:
-    return record.config.nonfinite if isinstance(record.config, Training) else "stop"
 
 
 @contextmanager

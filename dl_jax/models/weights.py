@@ -129,22 +129,18 @@ def load_weights(
 def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the notes of a file of `save_weights`, without its weights; `{}` of any other."""
     about = _read(Path(path), tensors=False)[1]
-    return about["notes"] if about else {}
+    return about.notes if about else {}
 
 
 def _fitted(
     model: nn.Module,
     tensors: dict[str, np.ndarray],
-    about: dict[str, Any] | None,
+    about: "_About | None",
     inputs: jax.ShapeDtypeStruct | None,
 ) -> Weights:
-    said = about or {
-        "inputs": _PUBLISHED,
-        "preprocessing": _INCEPTION if isinstance(model, GoogLeNet) else IMAGENET,
-        "notes": {},
-    }
-    inputs = inputs or said["inputs"]
-    assert inputs is not None
+    images = _INCEPTION if isinstance(model, GoogLeNet) else IMAGENET
+    said = about or _About(_PUBLISHED, images, {})
+    inputs = inputs or said.inputs
     example = jax.ShapeDtypeStruct((1, *inputs.shape), inputs.dtype)
     like = jax.eval_shape(model.init, jax.random.key(0), example)
     if about is None:
@@ -160,10 +156,10 @@ def _fitted(
         if not jnp.issubdtype(a.dtype, jnp.floating):
             raise ValueError(f"{path}: expected floating-point numbers, got {a.dtype}")
     variables = jax.tree.map(lambda leaf, a: jnp.asarray(a, leaf.dtype), like, variables)
-    return Weights(variables, inputs, said["preprocessing"], said["notes"])
+    return Weights(variables, inputs, said.preprocessing, said.notes)
 
 
-def _read(path: Path, tensors: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+def _read(path: Path, tensors: bool = True) -> "tuple[dict[str, np.ndarray], _About | None]":
     """A file's tensors, and what `save_weights` says of them."""
     with path.open("rb"):  # an error of the system's own, before any library's
         pass
@@ -177,22 +173,30 @@ def _read(path: Path, tensors: bool = True) -> tuple[dict[str, np.ndarray], dict
             found = {k: file.get_tensor(k) for k in file.keys()} if tensors else {}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path}: no safetensors file, or a damaged one: {error}") from error
+    return found, _about(path, about) if about else None
+
+
+class _About(NamedTuple):
+    """What `save_weights` noted in a file, as `Weights` has it."""
+
+    inputs: jax.ShapeDtypeStruct
+    preprocessing: Preprocessing | None
+    notes: dict[str, Any]
+
+
+def _about(path: Path, text: str) -> _About:
     try:
-        return found, _about(json.loads(about)) if about else None
+        noted = json.loads(text)
+        if int(noted["version"]) <= _VERSION:
+            (shape, dtype), found = noted["inputs"], noted["preprocessing"]
+            if found:
+                mean, std = tuple(found["mean"]), tuple(found["std"])
+                found = Preprocessing(int(found["size"]), int(found["resize"]), mean, std)
+            inputs = jax.ShapeDtypeStruct(tuple(map(int, shape)), jnp.dtype(dtype))
+            return _About(inputs, found, dict(noted["notes"]))
     except (KeyError, TypeError, ValueError) as error:  # whatever else stands there
         raise ValueError(f"{path}: what save_weights noted in it is damaged: {error!r}") from error
-
-
-def _about(notes: dict[str, Any]) -> dict[str, Any]:
-    """What `save_weights` noted, with its shapes and constants as the library has them."""
-    if notes["version"] > _VERSION:
-        raise ValueError(f"of version {notes['version']}, this dl_jax reads up to {_VERSION}")
-    (shape, dtype), found = notes["inputs"], notes["preprocessing"]
-    if found:
-        mean, std = tuple(found["mean"]), tuple(found["std"])
-        found = Preprocessing(int(found["size"]), int(found["resize"]), mean, std)
-    inputs = jax.ShapeDtypeStruct(tuple(map(int, shape)), jnp.dtype(dtype))
-    return {"inputs": inputs, "preprocessing": found, "notes": dict(notes["notes"])}
+    raise ValueError(f"{path}: of version {noted['version']}; this dl_jax reads up to {_VERSION}")
 
 
 def _read_torch(path: Path) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from jax import lax
 
 from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_native import Convolution, native, padded
-from dl_jax.ops.convolution_wide import images_a_row, wide
+from dl_jax.ops.convolution_wide import images_a_row, side_by_side, with_padding
 from dl_jax.ops.once import once
 from dl_jax.ops.sharding import varying_alike
 from dl_jax.ops.window_blocks import blocks_of
@@ -33,9 +33,10 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         return _forward(*_seen(x, w, how))
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
-    if images_a_row(len(x), w.shape, how) == 1 and _pays_by_windows(w.shape, how):
-        return _by_windows(x, w, how)
-    return wide(x, w, how)
+    number = images_a_row(len(x), w.shape, how)
+    if number > 1:
+        return side_by_side(x, w, how, number)
+    return (_by_windows if _pays_by_windows(w.shape, how) else with_padding)(x, w, how)
 
 
 def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:

@@ -21,20 +21,14 @@ _ENOUGH = 100  # outputs a row; fewer are not worth it
 _VERY_NARROW, _MANY_FEATURES = 16, 192  # where a quarter of two cores is not worth it either
 
 
-def wide(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
-    """Return the convolution, of as many images side by side as make it faster.
+def images_a_row(n: int, w: tuple[int, ...], how: Convolution) -> int:
+    """Return how many of n images to lay side by side; 1 where each is convolved alone.
 
     Args:
-        x: images, `[n, h, w, c]`.
-        w: the kernel, `[kernel_h, kernel_w, c, features]`.
+        n: number of images.
+        w: shape of the kernel, `[kernel_h, kernel_w, c, features]`.
         how: strides, padding and dilation; one group.
     """
-    number = images_a_row(len(x), w.shape, how)
-    return side_by_side(x, w, how, number) if number > 1 else _padded(x, w, how)
-
-
-def images_a_row(n: int, w: tuple[int, ...], how: Convolution) -> int:
-    """Return how many of n images to lay side by side; 1 where each is convolved alone."""
     taps, features, width = math.prod(w[:3]), w[3], how.windows.output[1]
     if features < _BLOCK // 2 or taps < _TAPS or width > _NARROW:
         return 1
@@ -43,7 +37,8 @@ def images_a_row(n: int, w: tuple[int, ...], how: Convolution) -> int:
         busy = min(busy, 0.5)  # too little for a second core, whatever the features
     if busy > 0.75 or (busy == 0.75 and width < _VERY_NARROW and features < _MANY_FEATURES):
         return 1
-    numbers = [m for m in range(1, n + 1) if n % m == 0 and m * width < 2 * _WIDE]
+    most = min(n, 2 * _WIDE // max(width, 1))
+    numbers = [m for m in range(1, most + 1) if n % m == 0]
     number = next((m for m in numbers if m * width >= _WIDE), max(numbers, default=1))
     return number if number * width >= _ENOUGH else 1
 
@@ -52,6 +47,12 @@ def side_by_side(x: jax.Array, w: jax.Array, how: Convolution, number: int) -> j
     """Return the convolution of so many images at a time, a divisor of n.
 
     Each has a place of its own, as wide as it and the padding that it shares with the next one.
+
+    Args:
+        x: images, `[n, h, w, c]`.
+        w: the kernel, `[kernel_h, kernel_w, c, features]`.
+        how: strides, padding and dilation; one group.
+        number: of images.
     """
     n, height, width, channels = x.shape
     stride, (before, _) = how.strides[1], how.padding[1]
@@ -66,13 +67,21 @@ def side_by_side(x: jax.Array, w: jax.Array, how: Convolution, number: int) -> j
     x = x.reshape(n // number, height, number * place, channels)
     behind = reach - stride - before  # as many outputs as places hold
     row = how._replace(image=(height, x.shape[2]), padding=(how.padding[0], (before, behind)))
-    y = _padded(x, w, row)
+    y = with_padding(x, w, row)
     y = y.reshape(n // number, y.shape[1], number, place // stride, y.shape[3])
     return y[:, :, :, :outputs].swapaxes(1, 2).reshape(n, y.shape[1], outputs, y.shape[4])
 
 
-def _padded(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
-    """XLA's own, but not without padding: a column more is less work than its other way."""
+def with_padding(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
+    """Return XLA's own convolution, but never one without any padding that is slower for that.
+
+    A column of zeros behind the images, cut off again, is less work than what XLA does then.
+
+    Args:
+        x: images, `[n, h, w, c]`.
+        w: the kernel, `[kernel_h, kernel_w, c, features]`.
+        how: strides, padding and dilation; one group.
+    """
     if any(map(any, how.padding)) or math.prod(w.shape[:3]) < _TAPS:
         return native(x, w, how)
     more = how._replace(padding=(how.padding[0], (0, 1)))

@@ -10,7 +10,7 @@ from dl_jax.report import Result, format_number
 from dl_jax.report.notices import epochs_text
 from dl_jax.report.result import whole_time
 from dl_jax.report.run_folder import json_text, write_json
-from dl_jax.report.runs import find_runs, read_run
+from dl_jax.report.runs import find_runs, read_result, read_run
 from dl_jax.report.table import format_table
 from dl_jax.runs.compare import as_json, as_text, compare
 
@@ -83,9 +83,12 @@ def _entry(path: Path, result: Result | None) -> dict[str, Any]:
     if result is None:
         changed = datetime.fromtimestamp((path / "config.json").stat().st_mtime, UTC)
         epochs = path / "metrics.jsonl"
+        known = (path / "result.json").is_file()
         number = len(epochs.read_text(encoding="utf-8").splitlines()) if epochs.is_file() else 0
         return {
-            "folder": str(path), "experiment": None, "started": _text(changed),
+            "folder": str(path),
+            "experiment": read_result(path)["experiment"] if known else None,
+            "started": _text(changed),
             "status": f"not ended, {epochs_text(number)}", "verdict": None, "seconds": None,
             "figures": {},
         }  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 
 from dl_jax.data.digest import file_digest
 from dl_jax.train.fit import Checkpoint
+from dl_jax.train.leaves import from_leaves, leaves_of, names_of
 from dl_jax.train.state import TrainState
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, about: Mapping[str, An
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(folder)
-        leaves = _leaves(checkpoint)
+        leaves = leaves_of(checkpoint.state) | leaves_of({"totals": checkpoint.totals})
         needed, free = sum(a.nbytes for a in leaves.values()), shutil.disk_usage(folder).free
         if free < needed:  # sooner than TensorStore, which says so in hundreds of lines
             raise OSError(f"no space left, it takes {needed:,} bytes and {free:,} are free")
@@ -196,7 +197,7 @@ def _checked(
     other = differences(notes["about"], json.loads(json.dumps(about)))
     if other:
         raise ValueError(f"{path}: a checkpoint of another run: {'; '.join(other)}")
-    expected = _names(like)
+    expected = names_of(like)
     state = {name: leaf for name, leaf in leaves.items() if not name.startswith("totals.")}
     wrong = sorted(set(expected) ^ set(state))
     if wrong:
@@ -210,37 +211,10 @@ def _checked(
             CheckpointWarning,
             stacklevel=3,
         )
-    made = [_as(leaf, state[k]) for k, leaf in zip(expected, jax.tree.leaves(like), strict=True)]
-    tree = jax.tree.unflatten(jax.tree.structure(like), made)
+    tree = from_leaves(state, like)
     rest = {k.removeprefix("totals."): v for k, v in leaves.items() if k not in state}
     totals = {name: jnp.asarray(total) for name, total in rest.items()}
     return Checkpoint(tree, totals, notes["history"], notes["seconds"])
-
-
-def _leaves(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
-    """Every array of a checkpoint by its name, on the host."""
-    state, totals = jax.device_get(jax.tree.map(_data, (checkpoint.state, checkpoint.totals)))
-    named = zip(_names(state), jax.tree.leaves(state), strict=True)
-    return {name: np.asarray(leaf) for name, leaf in named} | {
-        f"totals.{name}": np.asarray(total) for name, total in totals.items()
-    }
-
-
-def _data(leaf: Any) -> Any:
-    """A leaf as numbers: those of a random key, which an optimizer that adds noise has."""
-    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _as(like: Any, numbers: np.ndarray) -> Any:
-    if not jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return numbers
-    impl = jax.random.key_impl(jnp.empty((), like.dtype))  # of a shape it cannot be asked
-    return jax.random.wrap_key_data(jnp.asarray(numbers), impl=impl)
-
-
-def _names(state: TrainState) -> list[str]:
-    paths = (path for path, _ in jax.tree.leaves_with_path(state))
-    return [jax.tree_util.keystr(path, simple=True, separator=".") for path in paths]
 
 
 def _files(folder: Path) -> dict[str, str]:

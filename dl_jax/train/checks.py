@@ -1,7 +1,9 @@
 """What is said of data and settings that do not fit, before anything is compiled."""
 
+from collections.abc import Mapping
 from functools import partial
 from inspect import unwrap
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -131,6 +133,25 @@ def check_start(
         said = (f"{n} {expected.get(n, 'none')}, got {got.get(n, 'none')}" for n in wrong[:3])
         more = f"; {len(wrong) - 3} more do not fit" if len(wrong) > 3 else ""
         raise ValueError(f"start: expected {'; '.join(said)}{more}")
+
+
+def check_totals(done: int, totals: Mapping[str, Any], nonfinite: str) -> None:
+    """Raise a ValueError unless the totals of an epoch that has begun are those of this run.
+
+    Args:
+        done: steps of the epoch so far.
+        totals: sums over their examples, by metric.
+        nonfinite: what becomes of updates that are not finite.
+    """
+    if done and not totals:
+        raise ValueError(
+            f"start: its epoch has made {done} steps; expected the totals of them, got none"
+        )
+    if nonfinite == "stop" and totals.get("skipped"):
+        raise ValueError(
+            "start: updates of the epoch that has begun were left out; expected nonfinite='skip', "
+            "got 'stop'"
+        )
 
 
 def _kind(leaf: jax.Array) -> str:

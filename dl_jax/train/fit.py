@@ -16,14 +16,15 @@ from jaxtyping import Array, Key
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.ops.compile_once import compile_once
-from dl_jax.train.checks import check_by_hand, check_examples, check_schedule, check_start
+from dl_jax.train.checks import check_start, check_totals
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
-from dl_jax.train.mesh import check_batch, copied, default_mesh, put
+from dl_jax.train.mesh import copied, put
 from dl_jax.train.nonfinite import NonFiniteError, are_finite, cause, learned, place_in
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
 from dl_jax.train.step import Metrics, evaluate
+from dl_jax.train.whole_run import Data, Schedule, prepared
 
 Row = dict[str, float]
 Callback = Callable[[int, Row], None]
@@ -123,14 +124,6 @@ def fit(
     train = Examples(*train)
     validation = validation and Examples(*validation)
     size = len(train.inputs)
-    check_examples(model, objective, train, "training data")
-    check_schedule(num_epochs, batch_size, size)
-    mesh = default_mesh() if mesh is None else mesh
-    check_batch(batch_size, mesh)
-    if by_hand is not None:
-        check_by_hand(model, objective, by_hand, train)
-    if validation is not None:
-        check_examples(model, objective, validation, "validation data", like=train)
     one = train.inputs[:1]  # of an array of the host: a slice on the device is a program
     if jax.process_count() > 1:
         check_alike(
@@ -145,8 +138,13 @@ def fit(
                 "checkpoint_every": str(checkpoint_every),
             }
         )
-    train, validation = put((train, validation), mesh, whole=True)
+    schedule = Schedule(num_epochs, batch_size, nonfinite)
+    data = Data(train, validation)
+    made, (train, validation) = prepared(model, objective, optimizer, data, schedule, by_hand, mesh)
+    mesh = made.mesh
 
+    whole, rest = divmod(size, batch_size)
+    steps = whole + bool(rest)
     started = time.perf_counter()
     if start is None:
         begin = compile_once(_start, static_argnames=("model", "optimizer"))
@@ -154,24 +152,14 @@ def fit(
         start = Checkpoint(state)
     else:
         check_start(model, optimizer, start.state, one)
-        if nonfinite == "stop" and start.totals.get("skipped"):
-            raise ValueError(
-                "start: updates of the epoch that has begun were left out; expected "
-                "nonfinite='skip', got 'stop'"
-            )
+        check_totals(int(start.state.step) % steps, start.totals, nonfinite)
         state = copied(start.state)  # the program takes its argument's memory
         _, order_key, noise = streams(key)
     zeros = zero_totals(model, objective, state, train, nonfinite)
     if mesh is not None:
         state, zeros, order_key, noise = put((state, zeros, order_key, noise), mesh)
         start = start._replace(totals=put(start.totals, mesh))
-    whole, rest = divmod(size, batch_size)
-    first_epoch, done = divmod(int(state.step), whole + bool(rest))
-    if done and not start.totals:
-        raise ValueError(
-            f"start: step {int(state.step)} lies within an epoch of {whole + bool(rest)} steps; "
-            "expected the totals of what it has done of it, got none"
-        )
+    first_epoch, done = divmod(int(state.step), steps)
     run = partial(
         train_batches, model, objective, optimizer, by_hand=by_hand, mesh=mesh, nonfinite=nonfinite
     )
@@ -183,7 +171,7 @@ def fit(
         state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
 
     def one_step(state: TrainState, totals: Metrics) -> tuple[TrainState, Metrics, Examples]:
-        at = int(state.step) % (whole + bool(rest)) * batch_size
+        at = int(state.step) % steps * batch_size
         piece = min(batch_size, size - at)
         batch = Examples(*(a[order[at : at + piece]] for a in train))
         made = run(state, totals, train, order, noise, at, 1, batch_size=piece)
@@ -206,7 +194,7 @@ def fit(
             found = {k: v for k, v in start.totals.items() if k in zeros} if done else {}
             totals = copied(zeros | found)
             begun = copied((state, totals)) if nonfinite == "stop" else (state, totals)
-            step, behind = done, epoch * (whole + bool(rest))
+            step, behind = done, epoch * steps
             while step < whole:
                 count = min(a_call, whole - step)
                 if checkpoint_every:
@@ -220,7 +208,7 @@ def fit(
                     raise cause(model, begun, one_step, epoch + 1, noise, behind + step + count)
                 step += count
                 advance(count * batch_size, totals, step * batch_size)
-                if checkpoint is not None and step < whole + bool(rest):
+                if checkpoint is not None and step < steps:
                     seconds = time.perf_counter() - started
                     checkpoint(Checkpoint(state, totals, history, seconds))
             if rest:
@@ -229,8 +217,7 @@ def fit(
                 )
                 advance(rest, totals, size)
             if nonfinite == "stop" and not are_finite((totals["loss"], learned(state))):
-                last = behind + whole + bool(rest)
-                raise cause(model, begun, one_step, epoch + 1, noise, last)
+                raise cause(model, begun, one_step, epoch + 1, noise, behind + steps)
             done = 0
             row = {"epoch": epoch + 1, **_means(totals, size)}
             row["seconds"] = time.perf_counter() - started

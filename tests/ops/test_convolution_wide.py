@@ -10,7 +10,7 @@ from jax import lax
 
 from dl_jax.ops import conv_general_dilated
 from dl_jax.ops.convolution_native import Convolution, native
-from dl_jax.ops.convolution_wide import images_a_row, side_by_side, wide
+from dl_jax.ops.convolution_wide import images_a_row, side_by_side, with_padding
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
@@ -46,7 +46,7 @@ def test_it_is_the_convolution_of_each_image(side, changes, key):
     expected = native(x, w, how)
     for number in (2, 8):
         np.testing.assert_array_equal(side_by_side(x, w, how, number), expected)
-    np.testing.assert_array_equal(wide(x, w, how), expected)
+    np.testing.assert_array_equal(with_padding(x, w, how), expected)
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])

@@ -90,14 +90,13 @@ def run(config: Config) -> Record:
         for name in config.names:
             layers = summarize(create(name), entry(name).inputs.shape)
             cells: list[Any] = [name, str(YEARS[name]), sum(row.num_params for row in layers)]
-            cells.append(f"{forward_flops(layers) / 1e9:.2g}")
+            cells.append(forward_flops(layers) / 1e9)
             theirs = torch_calls(name, config.batch_size)
             started = time.perf_counter()
             for what, samples, ratio in _timed(name, config, theirs):
-                cells += [f"{1e3 * float(np.median(samples)):.1f}", ratio and _said(ratio)]
-                print(
-                    f"{name}, {what}: {cells[-2]} ms, of PyTorch's {cells[-1] or '-'}", flush=True
-                )
+                cells += [1e3 * float(np.median(samples)), ratio and _said(ratio)]
+                said = f"{cells[-2]:.1f} ms, of PyTorch's {cells[-1] or '-'}"
+                print(f"{name}, {what}: {said}", flush=True)
                 if ratio:
                     record.add_figure(
                         f"{name}, {what}, of PyTorch's time",

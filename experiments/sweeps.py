@@ -46,10 +46,11 @@ def sweep(
 
     def after(epoch: int, rows: Rows) -> None:
         add_members(record, seeds, grid, rows)
-        losses = [row["loss"] for row in rows if np.isfinite(row["loss"])]
-        shown = f"loss {min(losses):.4f} to {max(losses):.4f}" if losses else "no loss is finite"
-        rest = f", of {len(rows) - len(losses)} not finite" if len(losses) < len(rows) else ""
-        print(f"epoch {epoch:2d}  {shown}{rest if losses else ''}", flush=True)
+        finite = [row["loss"] for row in rows if np.isfinite(row["loss"])]
+        ends = f"{min(finite):.4f} to {max(finite):.4f}" if finite else "-"
+        wrong = len(rows) - len(finite)
+        rest = f", {wrong} of {len(rows)} not finite" if wrong else ""
+        print(f"epoch {epoch:2d}  loss {ends}{rest}", flush=True)
 
     with record.timed("training"):
         members = train_members(

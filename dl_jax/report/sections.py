@@ -11,6 +11,7 @@ from dl_jax.report.picture import Picture
 from dl_jax.report.result import Data, Figure, Model, Result, Sample, Table, Verdict
 
 # A sign beside the word, so that no verdict is told by its colour alone.
+_FEW_COLUMNS = 6  # that are no wider than the text
 _SIGNS: dict[Verdict, str] = {"met": "✓", "missed": "✗", "not comparable": "≠", "interrupted": "‖"}
 _DIRECTIONS = {">=": "≥", "<=": "≤"}
 _TIMES = {
@@ -119,7 +120,8 @@ def _numbers(numbers: Table) -> Html:
     rows = [[format_number(cell) for cell in row] for row in numbers["rows"]]
     columns = range(len(numbers["columns"]))
     words = [k for k in columns if all(isinstance(row[k], str) for row in numbers["rows"])]
-    return table(numbers["caption"], numbers["columns"], rows, text_columns=words)
+    many = len(columns) > _FEW_COLUMNS
+    return table(numbers["caption"], numbers["columns"], rows, text_columns=words, wide=many)
 
 
 def _samples(samples: Sequence[Sample]) -> Html:

@@ -184,6 +184,7 @@ def test_updates_of_several_seeds_are_left_out():
     record = fashion_mnist_mlp.run(Config("embedded", seeds=2, **settings))
     first = lines(record)[0]
     assert first["skipped"] == alone[0]["skipped"] > 0
+    assert first["loss"] == pytest.approx(alone[0]["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("module", [fashion_mnist_mlp, imdb_reviews, mnist_cnn, perceptron,

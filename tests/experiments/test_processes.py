@@ -1,6 +1,6 @@
 """An experiment in many processes: one writes, all compare, and none waits for one that ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -73,6 +73,38 @@ def test_another_process_that_has_ended(meeting):
         joined("an_experiment", TOGETHER) as mine,
     ):
         lose(mine)
+
+
+def test_a_fault_of_its_own_is_no_other_process(meeting):
+    def fill(_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+
+    with (
+        pytest.raises(jax.errors.JaxRuntimeError, match="Out of memory"),
+        joined("an_experiment", TOGETHER) as mine,
+    ):
+        fill(mine)
+
+
+def test_what_another_process_resumes_is_copied_before_they_have_met(
+    meeting, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = tmp_path / "run"
+    (run / "checkpoints" / "1").mkdir(parents=True)
+    for name in ("config.json", "result.json", "metrics.jsonl"):
+        (run / name).write_text(name)
+
+    def write(_):  # as the first process does once it has met the others
+        (run / "result.json").write_text("newer")
+
+    monkeypatch.setattr(processes, "check_alike", write)
+    asked = replace(TOGETHER, out=Path("~/run"), resume=True)
+    with joined("an_experiment", asked) as mine:
+        assert mine.out is not None
+        assert (mine.out / "result.json").read_text() == "result.json"
+        found = sorted(path.name for path in mine.out.iterdir())
+    assert found == ["checkpoints", "config.json", "result.json"]
 
 
 def test_a_process_leaves_at_once_and_with_its_exit_code(meeting, monkeypatch, capsys):

@@ -4,10 +4,11 @@ import json
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from dl_jax.train import device_mesh
-from experiments import any_flax_model, convolutions, scaling, speedrun, start_up
+from experiments import any_flax_model, convolutions, one_program, scaling, speedrun, start_up
 from experiments.compilation import kept_programs
 
 
@@ -38,6 +39,24 @@ def test_programs_are_compiled_once_and_found_from_then_on():
     assert counts[0]["compiled"] > 0
     assert counts[1]["compiled"] == 0
     assert counts[1]["found"] > 0
+
+
+def test_members_of_one_program_take_none_from_the_cache(figures, monkeypatch):
+    compiled, asked = [], []
+
+    def result(*shape):
+        """Compile a program, with an eye on whether the cache is asked for it."""
+        with kept_programs() as counts:
+            jax.jit(lambda x: x * (len(compiled) + 2))(jnp.ones(5))
+        compiled.append(None)
+        asked.append(counts.total())
+        return None, {"loss": np.ones(shape)}
+
+    monkeypatch.setattr(one_program, "make_train", lambda *_: lambda key: result(1))
+    ensemble = lambda *_, loop: lambda keys, rates: result(len(keys), 1)  # noqa: E731
+    monkeypatch.setattr(one_program, "make_ensemble", ensemble)
+    figures(one_program, data="embedded", num_rates=2)
+    assert asked == [0] * 4
 
 
 def test_a_speedrun_times_each_seed(figures, capsys):

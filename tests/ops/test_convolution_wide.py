@@ -85,6 +85,17 @@ def test_how_many_images_lie_in_a_row(n, w, side, expected):
     assert images_a_row(n, w, settings(side)) == expected
 
 
+def test_on_a_cpu_xla_gets_images_side_by_side():
+    x, w = jnp.ones((4, 30, 30, 32)), jnp.ones((3, 3, 32, 64))
+    lowered = jax.jit(
+        lambda x, w: conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+    ).trace(x, w)
+    place = 31  # an image and the column of zeros that it shares
+    images = f"(tensor<1x30x{4 * place}x32xf32>, tensor<3x3x32x64xf32>)"
+    assert images in lowered.lower(lowering_platforms=("cpu",)).as_text()
+    assert images not in lowered.lower(lowering_platforms=("cuda",)).as_text()
+
+
 def test_on_a_cpu_xla_gets_a_column_of_padding():
     x, w = jnp.ones((1, 12, 12, 32)), jnp.ones((3, 3, 32, 8))
 

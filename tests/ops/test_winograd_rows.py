@@ -73,7 +73,9 @@ def test_is_chosen_for_many_channels_in_float32_alone(key):
         return products(jax.jit(lambda x, w: convolve(x, w, **options)).lower(x, w).as_text())
 
     assert count(*arguments(key)) == 4
+    assert count(*arguments(key), precision="default") == 4
     assert count(*arguments(key), precision="highest") == 1
+    assert count(*arguments(key), precision=lax.Precision.HIGH) == 1
     assert count(*arguments(key, channels=64)) == 1
     assert count(*arguments(key, features=128)) == 1
     assert count(*arguments(key, width=3)) == 1

@@ -20,6 +20,7 @@ from dl_jax.report import format_number, format_seconds
         (12.346, "12.35"),
         (99.996, "100.0"),
         (1234.4, "1,234"),
+        (3.75e29, "3.75e+29"),
         (2e-5, "2.00e-05"),
         (math.nan, "NaN"),
         (-math.inf, "−∞"),

@@ -152,7 +152,9 @@ def test_a_run_that_is_going_on_has_not_ended(runs, capsys):
     result = json.loads((folder / "result.json").read_text())
     write_json(folder / "result.json", result | {"status": "running"})
     assert main(["runs", str(runs)]) == 0
-    assert "not ended, " in capsys.readouterr().out
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if str(folder) in line)
+    assert "mnist_cnn" in line
+    assert "not ended, " in line
 
 
 def test_no_runs_yet(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 
 import chex
@@ -209,6 +210,21 @@ def test_a_checkpoint_of_another_jax_is_taken_with_a_warning(tmp_path, like, mon
     monkeypatch.undo()
     with pytest.warns(CheckpointWarning, match=r"jax: 0\.9\.9, now .* last bits"):
         assert load_checkpoint(tmp_path, like, ABOUT)
+
+
+def test_all_of_it_is_on_the_disk_before_it_has_its_name(tmp_path, like, monkeypatch):
+    flushed: list[bool] = []
+    fsync = os.fsync
+
+    def seen(number: int) -> None:
+        fsync(number)
+        flushed.append((tmp_path / "7").exists())
+
+    monkeypatch.setattr(checkpoints.os, "fsync", seen)
+    save_some(tmp_path, like, [7])
+    # Each file and folder of it before, and then the folder with its name.
+    assert flushed == [False] * (len(flushed) - 1) + [True]
+    assert len(flushed) == 2 + len(list((tmp_path / "7").rglob("*")))
 
 
 def test_a_full_disk_leaves_the_last_good_one(tmp_path, like, monkeypatch):

@@ -210,3 +210,12 @@ def test_ctrl_c_between_epochs_of_several_seeds_keeps_those_that_are_over(monkey
     assert result["status"] == "interrupted"
     assert [row["epoch"] for row in result["history"]] == [1, 2]
     assert len(result["spread"]) == 2
+
+
+def test_a_sweep_goes_on_with_what_is_finite(capsys):
+    sweep = ("learning_rate=1e-3,1e30",)
+    record = fashion_mnist_mlp.run(Config("embedded", num_epochs=1, sweep=sweep))
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("epoch "))
+    assert line.endswith(", 1 of 2 not finite")
+    assert "nan" not in line
+    assert record.result["figures"][0]["name"] == "best validation accuracy: learning rate 0.001"

@@ -179,6 +179,13 @@ def test_numbers_are_a_table_with_words_to_the_left(tmp_path, make_result):
     assert '<th scope="row">max</th><td class="num">3</td>' in page.source
 
 
+@pytest.mark.parametrize(("columns", "wide"), [(6, 0), (7, 1)])
+def test_a_table_of_many_columns_may_be_wider_than_the_text(columns, wide, tmp_path, make_result):
+    table = {"caption": "Times", "columns": ["t"] * columns, "rows": [[1.0] * columns]}
+    text = write_page(tmp_path, make_result(tables=[table])).read_text()
+    assert text.count('class="scroll wide"') == wide
+
+
 def test_without_data_or_times_there_is_no_section_on_them(tmp_path, make_result):
     page = Page(write_page(tmp_path, make_result(data=None, times={})))
     assert "SHA-256" not in page.text

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from dl_jax import data, report
@@ -54,14 +53,14 @@ def describe(source: Source) -> report.Data:
 
 
 def examples(split: data.Split) -> Examples:
-    """Return the split as training takes it: on the device, texts as their distinct token ids."""
+    """Return the split as training takes it, texts as their distinct token ids."""
     inputs = split.inputs
     if isinstance(inputs, data.Tokens):
         inputs = data.distinct(inputs)
         inputs = np.pad(
             inputs, ((0, 0), (0, -inputs.shape[1] % 32))
         )  # whole rows for ops.bag_of_words
-    return Examples(jnp.asarray(inputs), jnp.asarray(split.targets))
+    return Examples(inputs, split.targets)
 
 
 def held_out(

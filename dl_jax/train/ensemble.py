@@ -14,6 +14,7 @@ from jaxtyping import Array, Key
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
 from dl_jax.train.hyperparams import Hyperparams
+from dl_jax.train.mesh import put
 from dl_jax.train.state import TrainState
 from dl_jax.train.step import Metrics
 from dl_jax.train.whole_run import (
@@ -79,7 +80,8 @@ def make_ensemble(
         ValueError: if data, model and config do not fit each other; by what is returned, for
             hyperparameters that are not data to the optimizer or the model.
     """
-    run, data = prepared(model, objective, optimizer, data, config, by_hand, None)
+    run = prepared(model, objective, optimizer, data, config, by_hand, None)
+    data = put(data, run.mesh, whole=True)
     if loop is None:
         loop = all(device.platform == "cpu" for device in jnp.asarray(data.train.inputs).devices())
 

@@ -41,7 +41,7 @@ def train_batches(
     state: TrainState,
     totals: Metrics,
     examples: Examples,
-    order: Int[Array, " n"],
+    order: Int[Array, " n"] | None,
     noise: Key[Array, ""],
     first: Int[Array, ""] | int,
     count: Int[Array, ""] | int,
@@ -62,10 +62,11 @@ def train_batches(
         optimizer: an optax optimizer.
         state: before the steps; donated.
         totals: sums over examples so far, by metric; donated.
-        examples: the whole data set, on the device.
+        examples: the whole data set, on the device; or, without an order, the batches,
+            `[steps, batch_size, ...]`.
         order: which example comes when.
         noise: the run's key for dropout.
-        first: position in `order` at which the first batch begins.
+        first: position, counted in examples, at which the first batch begins.
         count: number of steps.
         batch_size: examples a step.
         by_hand: as in `train_step`.
@@ -81,7 +82,10 @@ def train_batches(
 
     def body(i, carry):
         state, totals = carry
-        index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
+        if order is None:
+            index = first // batch_size + i
+        else:
+            index = lax.dynamic_slice(order, (first + i * batch_size,), (batch_size,))
         batch = over_devices(jax.tree.map(lambda a: a[index], examples), mesh)
         with among(mesh):
             after, metrics = train_step(model, objective, optimizer, state, batch, noise, by_hand)

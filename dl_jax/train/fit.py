@@ -20,6 +20,7 @@ from dl_jax.train.checks import check_start, check_totals
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.mesh import copied, put
 from dl_jax.train.nonfinite import NonFiniteError, are_finite, cause, learned, place_in
+from dl_jax.train.pieces import on_devices, pieces_of
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -140,8 +141,8 @@ def fit(
         )
     schedule = Schedule(num_epochs, batch_size, nonfinite)
     data = Data(train, validation)
-    made, (train, validation) = prepared(model, objective, optimizer, data, schedule, by_hand, mesh)
-    mesh = made.mesh
+    mesh = prepared(model, objective, optimizer, data, schedule, by_hand, mesh).mesh
+    train, validation = on_devices(train, mesh), put(validation, mesh, whole=True)
 
     whole, rest = divmod(size, batch_size)
     steps = whole + bool(rest)
@@ -165,16 +166,18 @@ def fit(
     )
     judge = partial(evaluate, model, objective, mesh=mesh)
 
-    order = epoch_order(order_key, 0, size)
+    order = epoch_order(order_key, first_epoch, size)
+    batches, last = pieces_of(train, order, batch_size, mesh)
     totals = copied(zeros)
-    for piece in (batch_size, rest) if rest else (batch_size,):
-        state, totals = run(state, totals, train, order, noise, 0, 0, batch_size=piece)
+    for piece, length in ((batches, batch_size), (last, rest))[: 1 + bool(rest)]:
+        state, totals = run(state, totals, *piece[:2], noise, 0, 0, batch_size=length)
 
     def one_step(state: TrainState, totals: Metrics) -> tuple[TrainState, Metrics, Examples]:
         at = int(state.step) % steps * batch_size
-        piece = min(batch_size, size - at)
-        batch = Examples(*(a[order[at : at + piece]] for a in train))
-        made = run(state, totals, train, order, noise, at, 1, batch_size=piece)
+        length = min(batch_size, size - at)
+        batch = Examples(*(a[np.asarray(order[at : at + length])] for a in train))
+        piece, first = (batches, at) if length == batch_size else (last, last.first)
+        made = run(state, totals, *piece[:2], noise, first, 1, batch_size=length)
         return *made, batch
 
     if nonfinite == "stop" and not are_finite((totals["loss"], learned(state))):
@@ -190,6 +193,7 @@ def fit(
         for epoch in range(first_epoch, num_epochs):
             started = time.perf_counter() - (start.seconds if done else 0.0)
             order = epoch_order(order_key, epoch, size)
+            batches, last = pieces_of(train, order, batch_size, mesh)
             # Nothing was skipped where the totals of a run that skips are taken by one that stops.
             found = {k: v for k, v in start.totals.items() if k in zeros} if done else {}
             totals = copied(zeros | found)
@@ -200,7 +204,7 @@ def fit(
                 if checkpoint_every:
                     count = min(count, checkpoint_every - (behind + step) % checkpoint_every)
                 state, totals = run(
-                    state, totals, train, order, noise, step * batch_size, count,
+                    state, totals, *batches[:2], noise, step * batch_size, count,
                     batch_size=batch_size,
                 )  # fmt: skip
                 jax.block_until_ready(totals)
@@ -212,9 +216,7 @@ def fit(
                     seconds = time.perf_counter() - started
                     checkpoint(Checkpoint(state, totals, history, seconds))
             if rest:
-                state, totals = run(
-                    state, totals, train, order, noise, size - rest, 1, batch_size=rest
-                )
+                state, totals = run(state, totals, *last[:2], noise, last.first, 1, batch_size=rest)
                 advance(rest, totals, size)
             if nonfinite == "stop" and not are_finite((totals["loss"], learned(state))):
                 raise cause(model, begun, one_step, epoch + 1, noise, behind + steps)

@@ -103,8 +103,8 @@ def make_train(
         ValueError: if data, model and config do not fit each other, or a batch does not divide
             over the devices.
     """
-    run, data = prepared(model, objective, optimizer, data, config, by_hand, mesh)
-    return partial(whole_run, run, data)
+    run = prepared(model, objective, optimizer, data, config, by_hand, mesh)
+    return partial(whole_run, run, put(data, run.mesh, whole=True))
 
 
 def prepared(
@@ -115,8 +115,8 @@ def prepared(
     config: Schedule,
     by_hand: Network | None,
     mesh: Mesh | None,
-) -> tuple[Run, Data]:
-    """Return the constants of `make_train`'s program, and its data where they are needed.
+) -> Run:
+    """Return the constants of `make_train`'s program, which fit its data.
 
     Raises:
         ValueError: as `make_train` does.
@@ -130,8 +130,7 @@ def prepared(
         check_by_hand(model, objective, by_hand, train_data)
     if validation is not None:
         check_examples(model, objective, validation, "validation data", like=train_data)
-    data = put(data, mesh, whole=True)
-    return Run(model, objective, optimizer, config, by_hand, mesh), data
+    return Run(model, objective, optimizer, config, by_hand, mesh)
 
 
 @partial(jax.jit, static_argnames="run")

@@ -29,6 +29,7 @@ from dl_jax.train import (
     train_batches,
     zero_totals,
 )
+from dl_jax.train.pieces import batches_of
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
 BATCH, SIZE = 32, 77  # two whole batches, and 13 that eight devices cannot share
@@ -150,6 +151,35 @@ def test_a_step_sends_its_gradients_once_and_nothing_else(case):
     sizes = [math.prod(map(int, filter(None, shape.split(",")))) for shape in shapes]
     # The gradients, and the sums of the loss and of the accuracy.
     assert sum(sizes) == sum(a.size for a in jax.tree.leaves(state.params)) + 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_batches_that_are_cut_over_the_devices_beforehand(count):
+    model, objective, examples = CASES["mlp"]
+    plan, order = device_mesh(), np.random.default_rng(1).permutation(SIZE)
+    laid = batches_of(examples, order[: 2 * BATCH].reshape(2, BATCH), plan)
+    shapes = {a.sharding.shard_shape(a.shape) for a in jax.tree.leaves(laid)}
+    assert shapes == {(2, BATCH // 8, 100), (2, BATCH // 8)}
+
+    def steps(data, order):
+        state = init_state(model, OPTIMIZER, jax.random.key(0), examples.inputs)
+        totals = zero_totals(model, objective, state, examples)
+        state, totals, key = mesh.put((state, totals, jax.random.key(1)), plan)
+        first = (2 - count) * BATCH
+        return train_batches(
+            model, objective, OPTIMIZER, state, totals, data, order, key, first, count,
+            batch_size=BATCH, mesh=plan,
+        )  # fmt: skip
+
+    drawn = steps(*mesh.put((examples, order), plan, whole=True))
+    chex.assert_trees_all_equal(steps(laid, None), drawn)
+
+
+def test_batches_that_do_not_divide_lie_whole():
+    inputs, _ = jax.tree.leaves(batches_of(flat(), np.arange(13)[None], device_mesh()))
+    assert inputs.shape == (1, 13, 100)
+    assert inputs.sharding.is_fully_replicated
+    np.testing.assert_array_equal(inputs[0], flat().inputs[:13])
 
 
 def test_a_kernel_may_be_cut_over_the_model_axis(monkeypatch):

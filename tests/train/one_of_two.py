@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -9,7 +10,8 @@ import optax
 
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import CNN
-from dl_jax.train import Examples, fit
+from dl_jax.train import Examples, device_mesh, fit
+from dl_jax.train.pieces import batches_of
 from dl_jax.train.processes import digest, join
 
 COORDINATOR, PROCESS = sys.argv[1], int(sys.argv[2])
@@ -20,6 +22,17 @@ def examples(seed: int = 0) -> Examples:
     labels = np.arange(37, dtype=np.int32) % 3  # two batches of 16, and 5 that two cannot share
     inputs = rng.integers(0, 100, (37, 10, 10, 1)) + 60 * labels[:, None, None, None]
     return Examples(inputs.astype(np.uint8), labels)
+
+
+class Read:
+    """Images that keep the numbers of those that are read."""
+
+    def __init__(self, images: np.ndarray):
+        self.images, self.shape, self.numbers = images, images.shape, []
+
+    def __getitem__(self, numbers):
+        self.numbers += numbers.ravel().tolist()
+        return self.images[numbers]
 
 
 def run(examples, batch_size=16, **settings):
@@ -43,6 +56,10 @@ said = [
     refused(examples=examples(), batch_size=16 + 2 * PROCESS),
     refused(examples=examples(seed=PROCESS)),
 ]
+read = Read(np.asarray(examples().inputs))
+batches_of(
+    Examples(cast(Any, read), examples().targets), np.arange(32).reshape(2, 16), device_mesh()
+)
 together = run(examples())
 with jax.default_device(jax.local_devices()[0]):
     alone = run(examples())
@@ -52,6 +69,7 @@ params = [np.abs(np.asarray(a) - b).max() for a, b in zip(
 print(json.dumps({
     "devices": jax.device_count(),
     "said": said,
+    "read": read.numbers,
     "state": digest(together.state),
     "history": [[row["loss"], row["val_loss"]] for row in together.history],
     "alone": [[row["loss"], row["val_loss"]] for row in alone.history],

@@ -1,12 +1,12 @@
 """Convolutions of images on a CPU, where XLA's own are slow: its gradients, above all.
 
-XLA computes a convolution well on a CPU if it stands as images, kernel and features in the usual
-order. The gradient by the kernel it computes badly, and either gradient several times slower inside
-a loop. Here the gradient by the images stands as the convolution that it is, and the gradient by
-the kernel, with some convolutions, is a matrix product over the windows, a block of them at a time.
-Many channels under a 3x3 kernel go by Winograd's algorithm (`ops.winograd_rows`), and what goes to
-XLA is laid out so that it uses the machine (`ops.convolution_wide`).
-`docs/performance.md` has the measurements behind each choice.
+XLA's convolution at stride 1 shares its work between the cores when it is asked for a little more
+than is needed (`ops.convolution_eigen`), at other strides when images lie side by side
+(`ops.convolution_wide`); many channels under a 3x3 kernel go by Winograd's algorithm
+(`ops.winograd_rows`). The gradient by the kernel XLA computes badly, and either gradient several
+times slower inside a loop. Here the gradient by the images stands as the convolution that it is,
+and the gradient by the kernel, with some convolutions, is a matrix product over the windows, a
+block of them at a time. `docs/performance.md` has the measurements behind each choice.
 """
 
 import math
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Products
+from dl_jax.ops.convolution_eigen import by_eigen, pays_by_eigen, reaches_over
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.convolution_wide import images_a_row, side_by_side, with_padding
 from dl_jax.ops.once import once
@@ -33,6 +34,8 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         return _forward(*_seen(x, w, how))
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
+    if pays_by_eigen(w.shape, how):
+        return by_eigen(x, w, how)
     number = images_a_row(len(x), w.shape, how)
     if number > 1:
         return side_by_side(x, w, how, number)
@@ -43,6 +46,8 @@ def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
     taps, channels = math.prod(w[:3]), w[2]
     if how.kernel == how.strides == (1, 1):
         return True  # the windows are the images themselves
+    if reaches_over(how):
+        return taps >= _SOME_TAPS
     return taps >= _MANY_TAPS or (channels <= _FEW_CHANNELS and taps >= _SOME_TAPS)
 
 
@@ -107,28 +112,34 @@ def _apart(d: jax.Array, how: Convolution) -> jax.Array:
 
 def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     kernel = (*how.kernel, x.shape[3], y.shape[3])
-    if pays_by_rows(x.shape, kernel, x.dtype, how):
+    if pays_by_rows(x.shape, kernel, x.dtype, how, by_w=True):
         return by_w_by_rows(x, y, how, _by_w_in_blocks)
     return _by_w_in_blocks(x, y, how)
 
 
 def _by_w_in_blocks(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     """Over all windows the sum of the pixels under the taps times the gradient by the output."""
+    taps, features = math.prod(how.kernel) * x.shape[3], y.shape[3]
+    # XLA's product has to turn its first factor. Of a single block it would swap them back.
+    swapped = taps > features
     x = padded(x, how.padding)
-    blocks = blocks_of(x.shape, how.windows)
+    blocks = blocks_of(x.shape, how.windows, cut=swapped)
     x, y = blocks.whole_images(x), blocks.whole_outputs(y)
 
     wide = jnp.promote_types(x.dtype, jnp.float32)  # in which the blocks add up
 
     def block(i: jax.Array) -> jax.Array:
-        taps, outputs = blocks.taps(x, i), blocks.outputs(y, i)
+        first, second = blocks.taps(x, i), blocks.outputs(y, i)
+        if swapped:
+            first, second = second, first
         rows = (((0,), (0,)), ((), ()))
-        return lax.dot_general(taps, outputs, rows, how.precision, wide)
+        return lax.dot_general(first, second, rows, how.precision, wide)
 
-    zeros = jnp.zeros((math.prod(how.kernel) * x.shape[3], y.shape[3]), wide)
+    zeros = jnp.zeros((features, taps) if swapped else (taps, features), wide)
     zeros, *_ = varying_alike(zeros, x, y)
     total = lax.fori_loop(0, blocks.number, lambda i, sum_: sum_ + block(i), zeros)
-    return total.astype(x.dtype).reshape(*how.kernel, x.shape[3], y.shape[3])
+    total = total.T if swapped else total
+    return total.astype(x.dtype).reshape(*how.kernel, x.shape[3], features)
 
 
 CPU = Products(_forward, _by_x, _by_w)

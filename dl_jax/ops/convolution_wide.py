@@ -1,9 +1,10 @@
-"""XLA's own convolution on a CPU, given images in which it uses the machine.
+"""XLA's convolution at a stride on a CPU, given images in which it uses the machine.
 
 It shares the work between cores by blocks of 64 features, so that 64 features keep one core of two
 busy, and 192 keep one waiting half of the time; only where the outputs of an image are wide does it
 cut them too. Images that lie side by side, with the padding between them, are as wide as is wanted.
-And without any padding at all it goes another way, which takes two or three times as long.
+And without any padding at all it takes two or three times as long. (`convolution_eigen` avoids both
+where there is no stride.)
 """
 
 import math

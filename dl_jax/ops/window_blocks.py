@@ -74,18 +74,19 @@ class Blocks(NamedTuple):
         return y[:n, :height]
 
 
-def blocks_of(shape: tuple[int, ...], windows: Windows) -> Blocks:
+def blocks_of(shape: tuple[int, ...], windows: Windows, *, cut: bool = False) -> Blocks:
     """Return blocks of about four MiB of windows, of as equal size as there can be.
 
     Args:
         shape: of the images, `[n, h, w, c]`.
         windows: of one of them; `windows.image` is (h, w).
+        cut: whether to cut windows of one pixel too, which are the images themselves.
     """
     n, (height, width) = shape[0], windows.output
     row = 4 * width * math.prod(windows.size) * shape[3]
     over_images = min(n, -(-n * height * row // _BLOCK_BYTES))
     over_rows = 1 if over_images < n else min(height, -(-height * row // _BLOCK_BYTES))
-    if windows.size == windows.strides == (1, 1):
+    if windows.size == windows.strides == (1, 1) and not cut:
         over_images = over_rows = 1  # the windows are the images
     images, rows = -(-n // over_images), -(-height // over_rows)
     return Blocks(windows, images, rows, (-(-n // images), -(-height // rows)))

@@ -9,27 +9,46 @@ import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Product
-from dl_jax.ops.convolution_native import Convolution, native, padded
+from dl_jax.ops.convolution_eigen import by_eigen
+from dl_jax.ops.convolution_native import Convolution, padded
 
 # At least; below, the sums cost more than they save.
-_CHANNELS, _PRODUCTS, _PIXELS, _WIDTH = 128, 2**15, 384, 4
+_CHANNELS, _PIXELS, _WIDTH = 64, 384, 4
+# Many products pay for sums that no cache holds: as many, of as many channels, or at most as many
+# numbers in images and outputs.
+_PRODUCTS, _MANY_CHANNELS, _NUMBERS = 2**15, 128, 5 * 2**20
 _UNASKED = (None, lax.Precision.DEFAULT, "default")
 
 
 def pays_by_rows(
-    x: tuple[int, ...], w: tuple[int, ...], dtype: jnp.dtype, how: Convolution
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    dtype: jnp.dtype,
+    how: Convolution,
+    *,
+    by_w: bool = False,
 ) -> bool:
-    """Say whether a convolution is faster so, and may round up to three times as much."""
+    """Say whether a convolution is faster so, and may round up to three times as much.
+
+    Args:
+        x: shape of the images.
+        w: shape of the kernel.
+        dtype: of both.
+        how: the convolution's settings.
+        by_w: whether its transpose in the kernel is asked about.
+    """
     height, width = how.windows.output
+    pixels = x[0] * height * width
+    many = min(w[2:]) >= _MANY_CHANNELS and w[2] * w[3] >= _PRODUCTS
     plain = how.kernel == (3, 3) and how.strides == how.dilation == (1, 1)
     precision = how.precision if isinstance(how.precision, tuple) else (how.precision,)
     return (
         plain
         and dtype == jnp.float32
         and all(p in _UNASKED for p in precision)
-        and min(w[2:]) >= _CHANNELS
-        and w[2] * w[3] >= _PRODUCTS
-        and x[0] * height * width >= _PIXELS
+        and min(w[2:]) >= (_MANY_CHANNELS if by_w else _CHANNELS)
+        and (many or pixels * (w[2] + w[3]) <= _NUMBERS)
+        and pixels >= _PIXELS
         and width >= _WIDTH
     )
 
@@ -47,7 +66,7 @@ def by_rows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     g0, g1, g2 = w[:, 0], w[:, 1], w[:, 2]
     outer = (g0 + g2) / 2
     kernels = (g0, outer + g1 / 2, outer - g1 / 2, g2)
-    m0, m1, m2, m3 = (native(d, g[:, None], alone) for d, g in zip(sums, kernels, strict=True))
+    m0, m1, m2, m3 = (by_eigen(d, g[:, None], alone) for d, g in zip(sums, kernels, strict=True))
     y = jnp.stack([m0 + m1 + m2, m1 - m2 - m3], axis=3)
     return y.reshape(*y.shape[:2], -1, y.shape[4])[:, :, :width]
 

@@ -86,21 +86,21 @@ def test_how_many_images_lie_in_a_row(n, w, side, expected):
 
 
 def test_on_a_cpu_xla_gets_images_side_by_side():
-    x, w = jnp.ones((4, 30, 30, 32)), jnp.ones((3, 3, 32, 64))
+    x, w = jnp.ones((4, 61, 61, 32)), jnp.ones((3, 3, 32, 64))
     lowered = jax.jit(
-        lambda x, w: conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+        lambda x, w: conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=NHWC)
     ).trace(x, w)
-    place = 31  # an image and the column of zeros that it shares
-    images = f"(tensor<1x30x{4 * place}x32xf32>, tensor<3x3x32x64xf32>)"
+    place = 62  # an image and the column of zeros that it shares
+    images = f"(tensor<1x61x{4 * place}x32xf32>, tensor<3x3x32x64xf32>)"
     assert images in lowered.lower(lowering_platforms=("cpu",)).as_text()
     assert images not in lowered.lower(lowering_platforms=("cuda",)).as_text()
 
 
 def test_on_a_cpu_xla_gets_a_column_of_padding():
-    x, w = jnp.ones((1, 12, 12, 32)), jnp.ones((3, 3, 32, 8))
+    x, w = jnp.ones((1, 13, 13, 32)), jnp.ones((3, 3, 32, 8))
 
     def convolve(x, w):
-        return conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=NHWC)
+        return conv_general_dilated(x, w, (2, 2), "VALID", dimension_numbers=NHWC)
 
     lowered = jax.jit(convolve).trace(x, w)
     on_cpu = lowered.lower(lowering_platforms=("cpu",)).as_text()
@@ -108,4 +108,4 @@ def test_on_a_cpu_xla_gets_a_column_of_padding():
     assert pads == "[[0, 0], [0, 1]]"
     on_gpu = lowered.lower(lowering_platforms=("cuda",)).as_text()
     assert "[0, 1]]" not in on_gpu
-    assert convolve(x, w).shape == (1, 10, 10, 8)
+    assert convolve(x, w).shape == (1, 6, 6, 8)

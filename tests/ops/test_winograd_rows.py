@@ -76,8 +76,9 @@ def test_is_chosen_for_many_channels_in_float32_alone(key):
     assert count(*arguments(key), precision="default") == 4
     assert count(*arguments(key), precision="highest") == 1
     assert count(*arguments(key), precision=lax.Precision.HIGH) == 1
-    assert count(*arguments(key, channels=64)) == 1
-    assert count(*arguments(key, features=128)) == 1
+    assert count(*arguments(key, channels=64)) == 4
+    assert count(*arguments(key, channels=63)) == 1
+    assert count(*arguments(key, features=63)) == 1
     assert count(*arguments(key, width=3)) == 1
     assert count(*arguments(key, dtype=jnp.bfloat16)) == 1
     with jax.enable_x64(True):

@@ -1,0 +1,87 @@
+"""A convolution of which a row or a column more is asked for, and when it is."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dl_jax.ops import conv_general_dilated
+from dl_jax.ops.convolution_eigen import by_eigen, pays_by_eigen
+from dl_jax.ops.convolution_native import Convolution, native
+
+NHWC = ("NHWC", "HWIO", "NHWC")
+
+
+def settings(height=12, width=9, *, kernel=3, padding=((1, 1), (1, 1)), stride=1, dilation=1):
+    return Convolution(
+        (height, width), (kernel, kernel), (stride, stride), padding, (dilation, dilation), 1, None
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"height": 9, "width": 12},
+        {"padding": ((0, 0), (0, 0))},
+        {"padding": ((2, 0), (0, 1))},
+        {"padding": ((0, 0), (2, 1))},  # larger already
+        {"padding": ((-1, 2), (-3, 1)), "kernel": 2},
+        {"padding": ((1, -2), (2, -4))},
+        {"dilation": 2, "padding": ((2, 2), (2, 2))},
+        {"kernel": 8, "padding": ((0, 0), (0, 0))},
+    ],
+)
+def test_it_is_the_convolution(changes, key):
+    how = settings(**changes)
+    # Whole numbers: every sum is exact in any order.
+    x = jnp.round(4 * jax.random.normal(key, (2, *how.image, 3)))
+    w = jnp.round(4 * jax.random.normal(jax.random.key(1), (*how.kernel, 3, 5)))
+    np.testing.assert_array_equal(by_eigen(x, w, how), native(x, w, how))
+
+
+@pytest.mark.parametrize(
+    ("channels", "changes", "expected"),
+    [
+        (16, {}, True),
+        (14, {}, False),  # 126 taps
+        (16, {"stride": 2}, False),
+        (16, {"padding": ((0, 0), (0, 0))}, True),  # 13 rows of outputs instead of 10
+        (16, {"padding": ((0, 0), (0, 0)), "height": 6, "width": 6}, False),  # 7 instead of 4
+        (16, {"height": 3}, True),
+        (16, {"height": 2}, False),  # smaller than the kernel
+        (16, {"dilation": 4, "padding": ((4, 4), (4, 4))}, True),
+        (16, {"dilation": 5, "padding": ((5, 5), (5, 5))}, False),
+    ],
+)
+def test_when_it_pays(channels, changes, expected):
+    how = settings(**changes)
+    assert pays_by_eigen((*how.kernel, channels, 32), how) == expected
+
+
+def test_on_a_cpu_xla_is_asked_for_a_row_more(key):
+    x, w = jnp.ones((1, 12, 9, 32)), jnp.ones((3, 3, 32, 8))
+
+    def convolve(x, w):
+        return conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
+
+    lowered = jax.jit(convolve).trace(x, w)
+    on_cpu = lowered.lower(lowering_platforms=("cpu",)).as_text()
+    (pads,) = re.findall(r"pad = (\[\[.*?\]\])", on_cpu)
+    assert pads == "[[1, 2], [1, 1]]"
+    on_gpu = lowered.lower(lowering_platforms=("cuda",)).as_text()
+    assert "[1, 2]" not in on_gpu
+    assert convolve(x, w).shape == (1, 12, 9, 8)
+
+
+def test_xla_gives_it_to_another_library():
+    """What the row more is for; should a newer XLA not need it, this says so."""
+    how = settings()
+    x, w = jnp.ones((1, *how.image, 32)), jnp.ones((3, 3, 32, 8))
+    text = [
+        jax.jit(lambda x, w, f=f: f(x, w, how)).lower(x, w).compile().as_text() or ""
+        for f in (native, by_eigen)
+    ]
+    assert ["ynn_fusion" in one for one in text] == [True, False]

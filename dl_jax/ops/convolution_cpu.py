@@ -34,7 +34,7 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         return _forward(*_seen(x, w, how))
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
-    if pays_by_eigen(w.shape, how):
+    if how.kernel != (1, 1) and pays_by_eigen(w.shape, how):
         return by_eigen(x, w, how)
     number = images_a_row(len(x), w.shape, how)
     if number > 1:

@@ -13,6 +13,7 @@ import jax
 
 from dl_jax.ops.convolution_native import Convolution, native
 
+_NARROW = 16  # channels and features, up to which Eigen is asked anyhow
 _TAPS = 128  # at least; below, Eigen is the slower one
 _MORE = 0.5  # of the outputs: at most so many more are asked for
 
@@ -27,6 +28,7 @@ def pays_by_eigen(w: tuple[int, ...], how: Convolution) -> bool:
     _, more, outputs = _cheapest(how)
     return (
         how.strides == (1, 1)
+        and max(w[2:]) > _NARROW
         and math.prod(w[:3]) >= _TAPS
         and not reaches_over(how)
         and more <= _MORE * outputs

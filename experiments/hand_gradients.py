@@ -92,7 +92,7 @@ def run(config: Config) -> Record:
         for name, (data, experiment) in NETWORKS.items():
             with record.timed("data"):
                 source = obtain(data, config.data)
-                train = examples(source.dataset.train)
+                train = jax.device_put(examples(source.dataset.train))
             settings = experiment.Config()
             task = experiment.task_of(settings)
             with jax.enable_x64(config.precision == "float64"), record.timed("training"):

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Products
-from dl_jax.ops.convolution_eigen import by_eigen, pays_by_eigen, reaches_over
+from dl_jax.ops.convolution_eigen import by_eigen, goes_through_loops, pays_by_eigen, reaches_over
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.convolution_wide import images_a_row, side_by_side, with_padding
 from dl_jax.ops.once import once
@@ -34,8 +34,10 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
         return _forward(*_seen(x, w, how))
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
-    if how.kernel != (1, 1) and pays_by_eigen(w.shape, how):
+    if pays_by_eigen(w.shape, x.dtype, how):
         return by_eigen(x, w, how)
+    if goes_through_loops(w.shape, x.dtype, how):
+        return _by_windows(x, w, how)
     number = images_a_row(len(x), w.shape, how)
     if number > 1:
         return side_by_side(x, w, how, number)

@@ -4,30 +4,35 @@ XLA computes a convolution by one of two libraries. YNNPACK shares it by blocks 
 which leaves a core idle more often than not, and takes two or three times as long where there is no
 padding; Eigen, which shares it anyhow, gets what the first one does not take: among others whatever
 has outputs larger than its images (`IsConvolutionOpSupportedByYnn` in XLA's `ynn_support.cc`). So a
-row or a column more is asked for, and cut off again.
+row or a column more is asked for, and cut off again. In float64 there is no Eigen: what YNNPACK
+does not take goes through plain loops, ten times as slow or worse.
 """
 
 import math
 
 import jax
+import jax.numpy as jnp
 
 from dl_jax.ops.convolution_native import Convolution, native
 
 _NARROW = 16  # channels and features, up to which Eigen is asked anyhow
 _TAPS = 128  # at least; below, Eigen is the slower one
+_LOOPED_TAPS = 64  # from which on plain loops are the slower ones
 _MORE = 0.5  # of the outputs: at most so many more are asked for
 
 
-def pays_by_eigen(w: tuple[int, ...], how: Convolution) -> bool:
+def pays_by_eigen(w: tuple[int, ...], dtype: jnp.dtype, how: Convolution) -> bool:
     """Say whether a convolution is faster so.
 
     Args:
         w: shape of the kernel, `[kernel_h, kernel_w, c, features]`.
+        dtype: of images and kernel.
         how: strides, padding and dilation; one group.
     """
     _, more, outputs = _cheapest(how)
     return (
-        how.strides == (1, 1)
+        dtype != jnp.float64
+        and how.strides == (1, 1) != how.kernel  # which is a matrix product
         and max(w[2:]) > _NARROW
         and math.prod(w[:3]) >= _TAPS
         and not reaches_over(how)
@@ -40,6 +45,18 @@ def reaches_over(how: Convolution) -> bool:
     return any(
         d * (k - 1) >= i for i, k, d in zip(how.image, how.kernel, how.dilation, strict=True)
     )
+
+
+def goes_through_loops(w: tuple[int, ...], dtype: jnp.dtype, how: Convolution) -> bool:
+    """Say whether XLA has neither library for a convolution, and more than a little to do.
+
+    Args:
+        w: shape of the kernel, `[kernel_h, kernel_w, c, features]`.
+        dtype: of images and kernel.
+        how: strides, padding and dilation; one group.
+    """
+    larger = any(o > i for i, o in zip(how.image, how.windows.output, strict=True))
+    return dtype == jnp.float64 and larger and math.prod(w[:3]) >= _LOOPED_TAPS
 
 
 def by_eigen(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:

@@ -1,10 +1,10 @@
-"""XLA's convolution at a stride on a CPU, given images in which it uses the machine.
+"""XLA's convolution at a stride or in float64, on a CPU, laid out so that it uses the machine.
 
 It shares the work between cores by blocks of 64 features, so that 64 features keep one core of two
 busy, and 192 keep one waiting half of the time; only where the outputs of an image are wide does it
 cut them too. Images that lie side by side, with the padding between them, are as wide as is wanted.
 And without any padding at all it takes two or three times as long. (`convolution_eigen` avoids both
-where there is no stride.)
+at stride 1, in narrower numbers.)
 """
 
 import math

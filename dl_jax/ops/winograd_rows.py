@@ -14,9 +14,8 @@ from dl_jax.ops.convolution_native import Convolution, padded
 
 # At least; below, the sums cost more than they save.
 _CHANNELS, _PIXELS, _WIDTH = 64, 384, 4
-# Many products pay for sums that no cache holds: as many, of as many channels, or at most as many
-# numbers in images and outputs.
-_PRODUCTS, _MANY_CHANNELS, _NUMBERS = 2**15, 128, 5 * 2**20
+# Sums that no cache holds, of more numbers in images and outputs, pay if there are many products.
+_NUMBERS, _PRODUCTS, _MANY_CHANNELS = 5 * 2**20, 2**15, 128
 _UNASKED = (None, lax.Precision.DEFAULT, "default")
 
 

@@ -1,5 +1,7 @@
 """`conv_general_dilated` is `jax.lax`'s, in value and in every derivative."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -183,6 +185,42 @@ def test_lowers_to_the_native_convolution_on_an_accelerator(small):
     for platform in ("cuda", "tpu"):
         assert text[platform].count("stablehlo.convolution") == 3
         assert windows not in text[platform]
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "on_cpu", "elsewhere", "shape"),
+    [
+        # A row more than is needed, for which XLA takes another library.
+        (1, "SAME", "[[1, 2], [1, 1]]", "[[1, 1], [1, 1]]", (1, 13, 11, 8)),
+        # A column of padding more, without which it is slow at a stride.
+        (2, "VALID", "[[0, 0], [0, 1]]", "[[0, 0], [0, 0]]", (1, 6, 5, 8)),
+    ],
+)
+def test_on_a_cpu_xla_is_asked_for_more(stride, padding, on_cpu, elsewhere, shape):
+    x, w = jnp.ones((1, 13, 11, 32)), jnp.ones((3, 3, 32, 8))
+
+    def convolve(x, w):
+        return conv_general_dilated(x, w, (stride, stride), padding, dimension_numbers=NHWC)
+
+    for platform, text in _lowered(convolve, x, w).items():
+        (pads,) = re.findall(r"pad = (\[\[.*?\]\])", text) or ["[[0, 0], [0, 0]]"]
+        assert pads == (on_cpu if platform == "cpu" else elsewhere)
+    assert convolve(x, w).shape == shape
+
+
+def test_a_gradient_by_images_in_float64_is_a_product():
+    with jax.enable_x64(True):
+        x, w = jnp.ones((2, 10, 10, 4), jnp.float64), jnp.ones((3, 3, 4, 8), jnp.float64)
+
+        def energy(x):
+            y = conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=NHWC)
+            return jnp.sum(y**2)
+
+        text = _lowered(jax.grad(energy), x)
+    # All 2 * 10 * 10 windows of the padded gradient, of 9 taps and 8 features, to 4 channels.
+    product = "tensor<200x72xf64>, tensor<72x4xf64>"
+    assert product in text["cpu"]
+    assert product not in text["cuda"]
 
 
 def test_value_and_gradients_under_shard_map(small):

@@ -1,17 +1,14 @@
 """A convolution of which a row or a column more is asked for, and when it is."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dl_jax.ops import conv_general_dilated
-from dl_jax.ops.convolution_eigen import by_eigen, pays_by_eigen
+from dl_jax.ops.convolution_eigen import by_eigen, goes_through_loops, pays_by_eigen
 from dl_jax.ops.convolution_native import Convolution, native
 
-NHWC = ("NHWC", "HWIO", "NHWC")
+F64, F32, BF16 = map(jnp.dtype, (jnp.float64, jnp.float32, jnp.bfloat16))
 
 
 def settings(height=12, width=9, *, kernel=3, padding=((1, 1), (1, 1)), stride=1, dilation=1):
@@ -49,6 +46,7 @@ def test_it_is_the_convolution(changes, key):
         (15, {}, True),  # 135 taps
         (14, {}, False),  # 126 taps
         (16, {"stride": 2}, False),
+        (200, {"kernel": 1, "padding": ((0, 0), (0, 0))}, False),  # a matrix product
         (16, {"padding": ((0, 0), (0, 0))}, True),  # 13 rows of outputs instead of 10
         (16, {"padding": ((0, 0), (0, 0)), "height": 6, "width": 6}, False),  # 7 instead of 4
         (16, {"height": 3}, True),
@@ -59,23 +57,25 @@ def test_it_is_the_convolution(changes, key):
 )
 def test_when_it_pays(channels, changes, expected):
     how = settings(**changes)
-    assert pays_by_eigen((*how.kernel, channels, 17), how) == expected
-    assert not pays_by_eigen((*how.kernel, channels, 16), how)  # it goes there anyhow
+    w = (*how.kernel, channels, 17)
+    assert pays_by_eigen(w, F32, how) == pays_by_eigen(w, BF16, how) == expected
+    assert not pays_by_eigen(w, F64, how)  # there is none
+    assert not pays_by_eigen((*how.kernel, channels, 16), F32, how)  # it goes there anyhow
 
 
-def test_on_a_cpu_xla_is_asked_for_a_row_more(key):
-    x, w = jnp.ones((1, 12, 9, 32)), jnp.ones((3, 3, 32, 8))
-
-    def convolve(x, w):
-        return conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=NHWC)
-
-    lowered = jax.jit(convolve).trace(x, w)
-    on_cpu = lowered.lower(lowering_platforms=("cpu",)).as_text()
-    (pads,) = re.findall(r"pad = (\[\[.*?\]\])", on_cpu)
-    assert pads == "[[1, 2], [1, 1]]"
-    on_gpu = lowered.lower(lowering_platforms=("cuda",)).as_text()
-    assert "[1, 2]" not in on_gpu
-    assert convolve(x, w).shape == (1, 12, 9, 8)
+@pytest.mark.parametrize(
+    ("channels", "dtype", "padding", "expected"),
+    [
+        (8, F64, ((2, 2), (2, 2)), True),
+        (7, F64, ((2, 2), (2, 2)), False),  # 63 taps
+        (8, F64, ((1, 1), (1, 1)), False),  # no more outputs than pixels
+        (8, F64, ((0, 0), (2, 1)), True),
+        (8, F32, ((2, 2), (2, 2)), False),
+    ],
+)
+def test_what_xla_has_no_library_for(channels, dtype, padding, expected):
+    how = settings(padding=padding)
+    assert goes_through_loops((*how.kernel, channels, 4), dtype, how) == expected
 
 
 def test_xla_gives_it_to_another_library():

@@ -44,7 +44,7 @@ def test_two_processes_train_as_one():
     said = [process.communicate(timeout=240) for process in both]  # if they wait for each other
     assert [process.returncode for process in both] == [0, 0], said
     zero, one = (json.loads(out.splitlines()[-1]) for out, _ in said)  # gloo speaks before
-    # Each has read its half of both batches of 16, and no example else.
+    # Each has read its half of both batches of 16, and nothing else.
     assert zero.pop("read") == [*range(8), *range(16, 24)]
     assert one.pop("read") == [*range(8, 16), *range(24, 32)]
     assert zero == one  # bit by bit, and the refusals too

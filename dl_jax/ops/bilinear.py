@@ -41,19 +41,21 @@ def bilinear(
     default: Products,
     cpu: Products,
     example_axis: Literal[0, -1] | None,
+    cuda: Products | None = None,
 ) -> Products:
-    """Return the three products as primitives, each of which lowers to one of two algorithms.
+    """Return the three products as primitives, each of which lowers to an algorithm of the device.
 
     Args:
         name: of the primitive, as programs print it.
-        default: the products on GPU, TPU and whatever else.
+        default: the products on a TPU and whatever else.
         cpu: the same on a CPU.
         example_axis: the axis of x and of y over which examples are independent: a batch of x
             alone becomes more of them; None if there is no such axis.
+        cuda: the products on an NVIDIA GPU; the default ones unless given.
     """
     forward, by_x, by_w = (
-        _primitive(f"{name}{suffix}", *pair)
-        for suffix, *pair in zip(("", "_by_x", "_by_w"), default, cpu, strict=True)
+        _primitive(f"{name}{suffix}", *each)
+        for suffix, *each in zip(("", "_by_x", "_by_w"), default, cpu, cuda or default, strict=True)
     )
     for primitive in (forward, by_x):
         _batch(primitive, example_axis)
@@ -69,14 +71,16 @@ def _bind(primitive: core.Primitive, a: jax.Array, b: jax.Array, geometry: Any) 
     return primitive.bind(*varying_alike(a, b), geometry=geometry, batch=())
 
 
-def _primitive(name: str, default: Product, cpu: Product) -> core.Primitive:
+def _primitive(name: str, default: Product, cpu: Product, cuda: Product) -> core.Primitive:
     primitive = core.Primitive(name)
 
-    def on_default(a, b, *, geometry, batch):
-        product = partial(_call, default, geometry)
+    def at_once(product: Product, a, b, *, geometry, batch):
+        product = partial(_call, product, geometry)
         for flags in reversed(batch):
             product = jax.vmap(product, tuple(0 if flag else None for flag in flags))
         return product(a, b)
+
+    on_default, on_cuda = partial(at_once, default), partial(at_once, cuda)
 
     def on_cpu(a, b, *, geometry, batch):
         product = partial(_call, cpu, geometry)
@@ -99,6 +103,7 @@ def _primitive(name: str, default: Product, cpu: Product) -> core.Primitive:
     primitive.def_abstract_eval(abstract)
     mlir.register_lowering(primitive, mlir.lower_fun(on_default, multiple_results=False))
     mlir.register_lowering(primitive, mlir.lower_fun(on_cpu, multiple_results=False), "cpu")
+    mlir.register_lowering(primitive, mlir.lower_fun(on_cuda, multiple_results=False), "cuda")
     return primitive
 
 

@@ -70,7 +70,7 @@ def conv_relu_max_pool(
     def one_by_one(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
         layout = ("NHWC", "HWIO", "NHWC")
         z = conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=layout)
-        return max_pool(relu(z + b[None, None, None, :]), (2, 2), (2, 2))
+        return relu(max_pool(z, (2, 2), (2, 2)) + b[None, None, None, :])
 
     def by_tiles(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
         q = conv_tiles.forward(x.transpose(3, 1, 2, 0), w, tiles)

@@ -10,12 +10,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
 from dl_jax.ops.bilinear import bilinear
+from dl_jax.ops.convolution_gpu import GPU
 from dl_jax.ops.convolution_native import NATIVE, Convolution
 from dl_jax.ops.grouped_convolution import GROUPED
 from dl_jax.ops.sharding import by_device, is_left_to_lax
 
 _DTYPES = (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64)
-_convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0)
+_convolution = bilinear("convolution", default=NATIVE, cpu=GROUPED, example_axis=0, cuda=GPU)
 
 
 def conv_general_dilated(

@@ -44,7 +44,9 @@ def max_pool(
     def by_taps(x: jax.Array) -> jax.Array:
         return _largest(x, lambda x, outside: _taps(x, outside, window, steps, pads))
 
-    return _on_cpu(by_taps, native, window, pads, inputs)
+    touching = window == steps and not np.any(pads)
+    by_tiles = functools.partial(largest_of_tiles, window=window) if touching else native
+    return _by_platform(by_taps, by_tiles, native, window, pads, inputs)
 
 
 def avg_pool(
@@ -79,7 +81,7 @@ def avg_pool(
     values = np.prod(window)
     if not count_include_pad:
         values = native(jnp.ones((1, *inputs.shape[1:3], 1), inputs.dtype))
-    return _on_cpu(by_taps, native, window, pads, inputs) / values
+    return _by_platform(by_taps, native, native, window, pads, inputs) / values
 
 
 def _geometry(
@@ -109,20 +111,24 @@ def _geometry(
     return window, steps, ((0, 0), (top, bottom), (left, right), (0, 0))
 
 
-def _on_cpu(
+def _by_platform(
     by_taps: Callable[[jax.Array], jax.Array],
+    by_tiles: Callable[[jax.Array], jax.Array],
     native: Callable[[jax.Array], jax.Array],
     window: tuple[int, ...],
     pads: Pads,
     inputs: jax.Array,
 ) -> jax.Array:
-    """Small windows tap by tap on a CPU, where XLA's loops over windows and back are slow."""
+    """Small windows tap by tap on a CPU and as tiles on a GPU, where XLA's own are slow.
+
+    XLA has loops over windows for the former, and for the gradient on the latter a scatter.
+    """
     sides = zip(inputs.shape, window, pads, strict=True)
     none = any(side + sum(pad) < size for side, size, pad in sides)
     if none or np.prod(window) > _MOST_TAPS or is_left_to_lax(inputs):
         return native(inputs)
-    by_taps = jax.checkpoint(by_taps, prevent_cse=False)
-    return lax.platform_dependent(inputs, cpu=by_taps, default=native)
+    by_taps, by_tiles = (jax.checkpoint(f, prevent_cse=False) for f in (by_taps, by_tiles))
+    return lax.platform_dependent(inputs, cpu=by_taps, cuda=by_tiles, default=native)
 
 
 def _taps(
@@ -144,11 +150,43 @@ def _largest(x: jax.Array, taps: Callable[[jax.Array, float], list[jax.Array]]) 
 
 @_largest.defjvp
 def _largest_jvp(taps, primals, tangents):
-    y = _largest(*primals, taps)
     values, d_values = taps(*primals, -np.inf), taps(*tangents, 0.0)
-    first = jnp.full(y.shape, len(values), jnp.uint8)
-    for i in reversed(range(len(values))):  # NaN is larger than all
-        first = jnp.where((values[i] == y) | jnp.isnan(values[i]), jnp.uint8(i), first)
+    y, first = _first_largest(values)
     return y, functools.reduce(
         jnp.add, (jnp.where(first == i, d, 0) for i, d in enumerate(d_values))
     )
+
+
+def _first_largest(values: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """The largest of some arrays, and which of them is the first to have it."""
+    y = functools.reduce(jnp.maximum, values)
+    first = jnp.full(y.shape, len(values), jnp.uint8)
+    for i in reversed(range(len(values))):  # NaN is larger than all
+        first = jnp.where((values[i] == y) | jnp.isnan(values[i]), jnp.uint8(i), first)
+    return y, first
+
+
+def largest_of_tiles(x: jax.Array, window: tuple[int, ...]) -> jax.Array:
+    """The largest of each window, where these touch: the gradient is then one pass over x."""
+    _, height, width, _ = window
+    rows, columns = x.shape[1] // height, x.shape[2] // width
+    x = x[:, : rows * height, : columns * width]
+    tiles = x.reshape(len(x), rows, height, columns, width, x.shape[3]).swapaxes(2, 3)
+    return _largest_of_tile(tiles.reshape(len(x), rows, columns, height * width, x.shape[3]))
+
+
+@jax.custom_jvp
+def _largest_of_tile(tiles: jax.Array) -> jax.Array:
+    return functools.reduce(jnp.maximum, _places(tiles))
+
+
+@_largest_of_tile.defjvp
+def _largest_of_tile_jvp(primals, tangents):
+    (tiles,), (d_tiles,) = primals, tangents
+    y, first = _first_largest(_places(tiles))
+    place = lax.broadcasted_iota(jnp.uint8, tiles.shape, tiles.ndim - 2)
+    return y, jnp.where(first[..., None, :] == place, d_tiles, 0).sum(-2)
+
+
+def _places(tiles: jax.Array) -> list[jax.Array]:
+    return [tiles[..., i, :] for i in range(tiles.shape[-2])]

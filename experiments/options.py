@@ -15,6 +15,7 @@ from dl_jax import report
 from dl_jax.data import DataCorrupted, DataNotFound
 from dl_jax.models.precision import Precision
 from dl_jax.train import CheckpointError, NonFinite
+from dl_jax.train.gpu_graphs import convolutions_in_graphs
 from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
 from experiments.grid import grid_of
 
@@ -169,7 +170,7 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
         given = tyro.cli(config, prog=f"python -m experiments.{experiment}")
         if getattr(given, "deterministic", False):
             make_deterministic()
-        with joined(experiment, given) as mine:
+        with convolutions_in_graphs(), joined(experiment, given) as mine:
             run(mine)
     except (
         DataNotFound, DataCorrupted, report.RunFolderError, ConnectionError, ValueError

@@ -15,6 +15,7 @@ from dl_jax.bench.stages import no_persistent_cache
 from dl_jax.bench.sweep import measure_all
 from dl_jax.report.page_folder import page_folder
 from dl_jax.report.run_folder import json_text
+from dl_jax.train.gpu_graphs import convolutions_in_graphs
 
 DEFAULT_REPEATS = 20
 
@@ -31,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
         OSError: where real data are not to be had; where results cannot be written, after what was
             measured is printed.
     """
-    cases = cases_of(options)
+    with convolutions_in_graphs():  # which finds the devices
+        cases = cases_of(options)
     to_stdout = options.json == "-"
     path = Path(options.json).expanduser() if options.json and not to_stdout else None
     if path:

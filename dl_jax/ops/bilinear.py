@@ -74,8 +74,8 @@ def _bind(primitive: core.Primitive, a: jax.Array, b: jax.Array, geometry: Any) 
 def _primitive(name: str, default: Product, cpu: Product, cuda: Product) -> core.Primitive:
     primitive = core.Primitive(name)
 
-    def at_once(product: Product, a, b, *, geometry, batch):
-        product = partial(_call, product, geometry)
+    def at_once(each: Product, a, b, *, geometry, batch):
+        product = partial(_call, each, geometry)
         for flags in reversed(batch):
             product = jax.vmap(product, tuple(0 if flag else None for flag in flags))
         return product(a, b)

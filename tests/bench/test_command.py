@@ -1,6 +1,7 @@
 """`dl-jax bench`: what it prints and writes, what it refuses, and what it keeps when stopped."""
 
 import json
+import os
 import re
 import sys
 from types import SimpleNamespace
@@ -134,6 +135,17 @@ def test_bad_input_is_refused_before_anything_is_measured(asked, capsys, argumen
     printed = capsys.readouterr()
     assert re.search(said, printed.err)
     assert (asked, printed.out) == ([], "")
+
+
+def test_a_gpu_is_found_with_convolutions_in_its_graphs(capsys, monkeypatch):
+    def cases_of(options):
+        raise ValueError(os.environ["XLA_FLAGS"])
+
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(command, "cases_of", cases_of)
+    assert main(["bench"]) == 2
+    assert "--xla_gpu_enable_command_buffer=+CONVOLUTION" in capsys.readouterr().err
+    assert "XLA_FLAGS" not in os.environ  # of which the peers' frameworks would die
 
 
 def test_a_file_that_is_no_benchmark_is_not_overwritten(asked, capsys, tmp_path):

@@ -30,7 +30,10 @@ def test_a_network_is_a_row_with_its_times(monkeypatch):
 
 
 def test_the_fastest_of_the_others_is_compared(monkeypatch):
-    waits = {"slow": lambda: time.sleep(0.5), "fast": lambda: time.sleep(0.05)}
+    waits = {
+        "slow": lambda number: time.sleep(0.5 * number),
+        "fast": lambda number: time.sleep(0.05 * number),
+    }
     monkeypatch.setattr(architectures, "torch_calls", lambda *_: {"forward": waits})
     monkeypatch.setitem(NAMES, "lenet5", "two pauses")
     record = run(Config(**SETTINGS))

@@ -124,7 +124,7 @@ def test_a_result_names_precision_and_determinism():
     assert result["command"].endswith("--deterministic --num-epochs 1")
 
 
-def test_the_flag_is_set_before_a_device_is_used():
+def test_flags_are_set_before_a_device_is_used():
     code = (
         "import sys; from experiments.fashion_mnist_mlp import *; from jax._src import xla_bridge;"
         "sys.argv = ['x', '--data', 'embedded', '--deterministic'];"
@@ -137,7 +137,8 @@ def test_the_flag_is_set_before_a_device_is_used():
         [sys.executable, "-c", code], env=environment, cwd=place, capture_output=True, text=True
     )
     assert done.stdout.split() == [
-        "False", "--xla_cpu_enable_fast_math=false", "--xla_gpu_deterministic_ops=true"
+        "False", "--xla_cpu_enable_fast_math=false", "--xla_gpu_deterministic_ops=true",
+        "--xla_gpu_enable_command_buffer=+CONVOLUTION",
     ], done.stderr  # fmt: skip
 
 

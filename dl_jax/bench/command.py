@@ -16,6 +16,7 @@ from dl_jax.bench.sweep import measure_all
 from dl_jax.report.page_folder import page_folder
 from dl_jax.report.run_folder import json_text
 from dl_jax.train.gpu_graphs import convolutions_in_graphs
+from dl_jax.train.kept_memory import keep_freed_memory
 
 DEFAULT_REPEATS = 20
 
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         OSError: where real data are not to be had; where results cannot be written, after what was
             measured is printed.
     """
+    keep_freed_memory()
     with convolutions_in_graphs():  # which finds the devices
         cases = cases_of(options)
     to_stdout = options.json == "-"

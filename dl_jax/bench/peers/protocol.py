@@ -17,6 +17,10 @@ _ENVIRONMENT = {
     # Two frameworks share a GPU: neither takes all of its memory before it needs it.
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    # What `train.kept_memory` asks of glibc here, asked of it there.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "2147483647",
+    "MALLOC_ARENA_MAX": "1",
 }
 
 

@@ -25,8 +25,8 @@ _CALLS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "c
 _BY_PLACE = {
     "abs", "add", "and", "broadcast_in_dim", "clamp", "concatenate", "convert_element_type", "copy",
     "div", "eq", "erf", "exp", "exp2", "expm1", "ge", "gt", "integer_pow", "le", "log", "log1p",
-    "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "not", "or", "pad", "pow", "rsqrt",
-    "select_n", "sign", "slice", "sqrt", "square", "stop_gradient", "sub", "tanh",
+    "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "not", "once", "or", "pad", "pow",
+    "rsqrt", "select_n", "sign", "slice", "sqrt", "square", "stop_gradient", "sub", "tanh",
 }  # fmt: skip
 
 

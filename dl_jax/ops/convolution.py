@@ -42,7 +42,9 @@ def conv_general_dilated(
     On a CPU, XLA's gradients of a convolution are slow, several times slower yet inside a loop.
     There, images without input dilation go through products of their own instead
     (`ops.convolution_cpu`), in value and in every derivative: the same sums, in another order
-    where that is faster. Everything else, and every other device, takes the native path.
+    where that is faster. On an NVIDIA GPU images of up to four channels do, as those of a
+    network's first layer (`ops.convolution_gpu`). Everything else, and every other device,
+    takes the native path.
 
     Args:
         lhs: the inputs, `[n, h, w, c]` under the dimension numbers of a Flax `nn.Conv`.

@@ -20,6 +20,9 @@ _FEW_CHANNELS, _FEW_TAPS = 4, 32
 def by_depth(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     """Return the convolution, at stride 1 over blocks of pixels as large as the strides.
 
+    The kernel's last blocks reach a little over what it sees, with zeros: a pixel that is no number
+    makes the outputs of those windows none, too.
+
     Args:
         x: images.
         w: the kernel, filled up with zeros to whole blocks.

@@ -26,12 +26,14 @@ def settings(image, kernel, strides, padding=((0, 0), (0, 0)), dilation=(1, 1), 
         (1, settings((9, 10), (3, 3), (1, 1), ((0, 0), (1, 1)))),
         (1, settings((9, 10), (5, 4), (2, 1), ((2, 2), (-1, 3)))),
         (1, settings((9, 10), (2, 3), (1, 2), dilation=(3, 2))),
+        (3, settings((16, 17), (3, 3), (2, 2), dilation=(1, 2))),  # left to XLA
+        (4, settings((16, 17), (3, 3), (2, 2), groups=2)),
     ],
 )
 def test_its_products_are_those_of_xla(channels, how, key):
     keys = jax.random.split(key, 3)
     x = jax.random.normal(keys[0], (2, *how.image, channels))
-    w = jax.random.normal(keys[1], (*how.kernel, channels, 5))
+    w = jax.random.normal(keys[1], (*how.kernel, channels // how.groups, 6))
     y = NATIVE.forward(x, w, how)
     d_y = jax.random.normal(keys[2], y.shape)
     # Sums of products of numbers of a few, each rounded once: an absolute error for each.
@@ -56,6 +58,7 @@ def test_the_pixels_between_two_windows_become_channels(key):
         ((2, 32, 32, 3), (7, 7, 3, 8), (2, 2), "tensor<4x4x12x8xf32>"),
         ((2, 32, 32, 3), (3, 3, 3, 8), (1, 1), "tensor<3x3x3x8xf32>"),
         ((2, 32, 32, 3), (1, 1, 3, 8), (2, 2), "tensor<1x1x3x8xf32>"),  # sees no pixels between
+        ((2, 32, 32, 4), (7, 7, 4, 8), (2, 2), "tensor<4x4x16x8xf32>"),
         ((2, 32, 32, 5), (7, 7, 5, 8), (2, 2), "tensor<7x7x5x8xf32>"),
         ((2, 28, 28, 1), (3, 3, 1, 8), (1, 1), "tensor<9x8xf32>"),
         ((2, 28, 28, 1), (7, 7, 1, 8), (1, 1), "tensor<7x7x1x8xf32>"),
@@ -72,8 +75,9 @@ def test_which_of_them_a_gpu_gets(shape, kernel, strides, expected):
 
 
 def test_narrow_numbers_add_up_in_float32():
-    how = settings((64, 64), (1, 1), (1, 1))
-    ones = jnp.ones((1, 64, 64, 1), jnp.bfloat16)
-    # 4097 is no bfloat16, and a bfloat16 sum of ones would stop at 256.
-    assert float(GPU.by_w(ones, ones, how)[0, 0, 0, 0]) == 4096
-    assert by_windows(ones, ones[:, :1, :1], how).dtype == jnp.bfloat16
+    how = settings((8, 8), (1, 1), (1, 1))
+    ones = jnp.ones((1, 8, 8, 1), jnp.bfloat16)
+    by_w = jax.jit(lambda x, y: GPU.by_w(x, y, how))
+    assert by_w(ones, ones).dtype == by_windows(ones, ones[:, :1, :1], how).dtype == jnp.bfloat16
+    (product,) = [s for s in by_w.lower(ones, ones).as_text().split("\n") if "dot_general" in s]
+    assert product.endswith("-> tensor<1x1xf32>")

@@ -21,7 +21,9 @@ from dl_jax.train import (
     init_state,
     make_train,
     predict,
+    train_batches,
     train_step,
+    zero_totals,
 )
 
 MODEL, OPTIMIZER = MLP((8, 3)), optax.adam(1e-2)
@@ -123,6 +125,22 @@ def test_one_compilation_for_each_batch_shape(examples):
     count = len(traces)
     train(num_epochs=1)
     assert [shape for shape in traces[count:] if shape != (1, 3)] == []
+
+
+def test_batches_that_are_laid_out_are_those_of_their_order(examples, key):
+    order = np.random.default_rng(0).permutation(50)[:48].astype(np.int32)
+    laid_out = jax.tree.map(lambda a: a[order].reshape(12, 4, *a.shape[1:]), examples)
+
+    def steps(data, order):
+        state = init_state(MODEL, OPTIMIZER, key, examples.inputs[:1])
+        totals = zero_totals(MODEL, MULTICLASS, state, examples)
+        # The third, fourth and fifth batch: those of a piece of an epoch.
+        return train_batches(
+            MODEL, MULTICLASS, OPTIMIZER, state, totals, data, order, key, 8, 3, batch_size=4
+        )
+
+    # Two programs: a few updates of some roundings each.
+    chex.assert_trees_all_close(steps(laid_out, None), steps(examples, order), rtol=1e-5, atol=1e-6)
 
 
 def test_the_dropout_of_a_step_depends_on_the_step_alone(key):

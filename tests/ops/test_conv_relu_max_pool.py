@@ -1,6 +1,7 @@
 """Convolution, ReLU and pooling as one are the three one after the other, faster."""
 
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -133,7 +134,7 @@ def test_lowers_to_the_three_operations_on_an_accelerator(small):
 
 def test_values_places_and_gradient_are_computed_once(small):
     """XLA keeps the conditions that hold it back, one for each: it would prune an idle branch."""
-    optimised: dict[str, bool | int] = {"xla_backend_optimization_level": 3}
+    optimised: dict[str, Any] = {"xla_backend_optimization_level": 3}
     if jax.__version_info__ < (0, 11):  # as in conftest
         optimised["xla_cpu_use_fusion_emitters"] = True
     lowered = gradients(conv_relu_max_pool).lower(*small)

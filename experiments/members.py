@@ -1,6 +1,7 @@
 """Several seeds, and several values of a setting, trained as one program."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,12 +12,13 @@ from flax import linen as nn
 
 from dl_jax import backprop, report
 from dl_jax.losses import Objective
-from dl_jax.train import Data, Fit, Schedule, make_ensemble
+from dl_jax.train import Checkpoint, Data, Fit, Schedule, TrainState, make_ensemble
 from dl_jax.train.nonfinite import are_finite, learned
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.step import Metrics
 from experiments.grid import Grid
 from experiments.record import Record
+from experiments.resuming import resumable
 
 Rows = list[dict[str, float]]
 
@@ -40,6 +42,7 @@ class Members(NamedTuple):
 
 
 def train_members(
+    record: Record,
     model: nn.Module,
     objective: Objective,
     optimizer: optax.GradientTransformation,
@@ -53,7 +56,10 @@ def train_members(
 ) -> Members:
     """Train every seed at every point of the grid, an epoch of all of them as one program.
 
+    Behind epochs it is kept, as a run of one seed is, and a run that is resumed goes on there.
+
     Args:
+        record: of the run, whose options are `Training`; it gets the time.
         model: a Flax module.
         objective: what is minimised.
         optimizer: with the swept names as data.
@@ -61,7 +67,8 @@ def train_members(
         schedule: epochs and batch size.
         seeds: each the run that `--seed` gives.
         grid: values by name; `[{}]` where nothing is swept.
-        after: called behind each epoch with its number, from 1, and a row of each member.
+        after: called behind each epoch with its number, from 1, and a row of each member; of a
+            run that is resumed first with those that are over.
         by_hand: the hand derivation to be taken for gradients.
     """
     keys = jnp.stack([jax.random.key(seed) for _ in grid for seed in seeds])
@@ -70,23 +77,36 @@ def train_members(
     }
     print(f"{len(keys)} members as one program", flush=True)
     train = make_ensemble(model, objective, optimizer, data, schedule, by_hand)
-    histories: list[Rows] = [[] for _ in keys]
+    rows: Rows = []  # of the first epoch, of all members, then of the next
     size = len(keys) * len(data.train.inputs)
-    with progress_bar(schedule.num_epochs, size, show=True) as advance:
 
-        def behind(epoch: int, columns: Metrics) -> None:
-            members = [{k: float(v[i]) for k, v in columns.items()} for i in range(len(keys))]
-            rows = [{"epoch": epoch, **row} for row in members]
-            for history, row in zip(histories, rows, strict=True):
-                history.append(row)
+    def like() -> TrainState:
+        return jax.eval_shape(train, keys, hyperparams)[0]
+
+    with resumable(record, like, num_epochs=schedule.num_epochs) as (start, keep):
+        kept, before = (start.history, start.seconds) if start else ([], 0.0)
+        record.add_time("training", before)
+        started = time.perf_counter() - before
+        for i in range(0, len(kept), len(keys)):
+            rows += kept[i : i + len(keys)]
+            after(int(rows[-1]["epoch"]), rows[i:])
+        seen = len(kept) * len(data.train.inputs)
+
+        def behind(epoch: int, columns: Metrics, states: TrainState) -> None:
+            now = [{k: float(v[i]) for k, v in columns.items()} for i in range(len(keys))]
+            rows.extend({"epoch": epoch, **row} for row in now)
             shown = {k: v.mean() for k, v in columns.items() if not k.startswith("val_")}
             advance(size, shown, 1)
-            after(epoch, rows)
+            after(epoch, rows[-len(keys) :])
+            if keep is not None:
+                keep(Checkpoint(states, {}, rows, time.perf_counter() - started))
 
-        states, _ = train(keys, hyperparams, behind)
+        bar = progress_bar(schedule.num_epochs, size, show=True, seen=seen)
+        with record.timed("training"), bar as advance:
+            states, _ = train(keys, hyperparams, behind, start and start.state)
     fits = [
-        Fit(jax.tree.map(lambda a, i=i: a[i], states), history, 0.0)
-        for i, history in enumerate(histories)
+        Fit(jax.tree.map(lambda a, i=i: a[i], states), rows[i :: len(keys)], 0.0)
+        for i in range(len(keys))
     ]
     return Members(fits, grid, len(seeds))
 

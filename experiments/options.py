@@ -128,11 +128,10 @@ def check(config: Output) -> None:
     if not isinstance(config, Training):
         return
     grid_of(config.sweep, config)
-    if (config.seeds > 1 or config.sweep) and (config.resume or config.checkpoint_every):
-        name = "resume" if config.resume else "checkpoint_every"
+    if (config.seeds > 1 or config.sweep) and config.checkpoint_every:
         raise ValueError(
-            f"{name}: a run of several seeds or of a sweep has no checkpoints; leave out "
-            f"--{name.replace('_', '-')}"
+            "checkpoint_every: several seeds or a sweep are kept behind epochs, each of them one "
+            "program; leave out --checkpoint-every"
         )
     if config.tensorboard and find_spec("tensorboardX") is None:
         raise ValueError(

@@ -13,9 +13,9 @@ from dl_jax import report
 from dl_jax.models.precision import in_precision
 from experiments.compilation import kept_programs
 from experiments.determinism import is_deterministic
+from experiments.folders import check_resumable, resume_command, written_alone
 from experiments.options import Output, Training, changed, check, command
 from experiments.record import Record
-from experiments.resuming import check_resumable, resume_command, written_alone
 
 # What becomes of a float32 matrix product where nothing is asked for.
 _DEFAULT = {"cpu": "float32", "gpu": "TF32 where the GPU has it", "tpu": "bfloat16"}

@@ -1,45 +1,38 @@
-"""Runs that go on: who writes a run folder, when a run is kept, and what Ctrl-C does meanwhile."""
+"""Runs that go on: when one is kept, from where it goes on, and what Ctrl-C does meanwhile."""
 
-import json
 import os
-import shlex
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 
-from dl_jax import report
-from dl_jax.report.runs import read_result
 from dl_jax.train import (
     Checkpoint,
     NonFiniteError,
     TrainState,
-    differences,
     load_checkpoint,
     on_one_device,
     save_checkpoint,
 )
 from dl_jax.train.checkpoints import checkpoints_in
 from dl_jax.train.nonfinite import are_finite, learned
+from experiments.folders import resume_command, settings_of
 from experiments.options import Stopped, Training, command, end_in_order
+from experiments.record import Record
 
 _SHARE = 50  # times as long as writing one took is waited before the next checkpoint
 _FIRST = 10.0  # seconds before the first one
-# What a run may change when it goes on: nothing of it changes what is learned. The number of
-# epochs is not among them, since a schedule of learning rates may depend on it.
-_FREE = ("out", "resume", "checkpoint_every", "nonfinite", "tensorboard")
-_FREE += ("distributed", "coordinator", "num_processes", "process_id")
 
 
 class Kept(NamedTuple):
-    """What `fit` is given, so that a run can go on.
+    """What training is given, so that a run can go on.
 
     Attributes:
         start: where it goes on; None for a run from the start.
@@ -50,61 +43,26 @@ class Kept(NamedTuple):
     keep: Callable[[Checkpoint], None] | None
 
 
-def resume_command(experiment: str, config: Training, folder: Path) -> str:
-    """Return the command line by which a run goes on."""
-    return f"{command(experiment, config)} --out {shlex.quote(str(folder))} --resume"
-
-
-def check_resumable(folder: Path | None, experiment: str, config: Training) -> Path:
-    """Return the folder, if it is one of a run of these settings that has not finished.
-
-    Raises:
-        ValueError: if it is none; says why.
-    """
-    if folder is None:
-        raise ValueError("resume: expected the folder of the run, --out FOLDER --resume")
-    folder = folder.expanduser()
-    if not (folder / "result.json").exists():
-        raise ValueError(
-            f"{folder}: no run folder, there is no result.json in it; without --resume a run begins"
-        )
-    result = read_result(folder)
-    name = result["experiment"]
-    if name != experiment:
-        raise ValueError(f"{folder}: a run of experiments.{name}, not of experiments.{experiment}")
-    if result["status"] == "finished":
-        raise ValueError(f"{folder}: the run has finished; without --resume another one begins")
-    other = differences(_settings(result["config"]), _settings(vars(config)))
-    if other:
-        raise ValueError(f"{folder}: the run has other settings: {'; '.join(other)}")
-    return folder
-
-
 @contextmanager
-def written_alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing the run folder; the lock ends with this process at last.
+def resumable(record: Record, like: Callable[[], TrainState], **about: Any) -> Iterator[Kept]:
+    """Yield where the next training of a run goes on and what keeps it; as `kept`.
 
-    Raises:
-        RunFolderError: if another process writes it.
+    Args:
+        record: of a run whose options are `Training`.
+        like: returns shapes of its state.
+        about: what else has to be the same for it to go on.
     """
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows has none
-        yield
-        return
-    with open(folder / ".lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise report.RunFolderError(
-                f"{folder}: another process writes this run, number {file.read().strip()}; wait "
-                "for it, or choose another folder with --out FOLDER"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+    config, data = record.config, record.result["data"]
+    assert isinstance(config, Training)
+    record.trainings += 1
+    shapes = config.resume and like()
+    about |= {"data": data and data["digest"]}
+    name = record.result["experiment"]
+    with kept(record.folder, name, config, record.trainings, shapes, about) as found:
+        if config.resume:
+            step = found.start.step if found.start else 0
+            print(f"Training {record.trainings} goes on behind step {step}", flush=True)
+        yield found
 
 
 @contextmanager
@@ -136,17 +94,17 @@ def kept(
         ValueError: if the run is resumed and its checkpoints do not fit or are all damaged.
     """
     place = folder / "checkpoints" / str(stage)
-    about = {"experiment": experiment, "config": _settings(vars(config)), **about}
+    about = {"experiment": experiment, "config": settings_of(vars(config)), **about}
     start = _loaded(place, like, about) if like else None
     resume = resume_command(experiment, config, folder)
-    last = int(start.state.step) if start else 0
+    last = start.step if start else 0
     due = time.monotonic() + _FIRST
 
     with _heard() as signals:
 
         def keep(checkpoint: Checkpoint) -> None:
             nonlocal last, due
-            step, between = int(checkpoint.state.step), not checkpoint.totals
+            step, between = checkpoint.step, not checkpoint.totals
             if config.checkpoint_every:
                 asked = step // config.checkpoint_every > last // config.checkpoint_every
             else:
@@ -155,7 +113,8 @@ def kept(
                 return
             own = on_one_device(checkpoint.state)
             # Parameters that went wrong within an epoch are found at its end: they are not kept.
-            if are_finite(learned(own)):
+            # Of many members, which are kept between epochs alone, some may have gone wrong.
+            if between or are_finite(learned(own)):
                 started = time.monotonic()
                 save_checkpoint(place, checkpoint._replace(state=own), about)
                 ended = time.monotonic()
@@ -216,10 +175,3 @@ def _heard() -> Iterator[Sequence[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What of options has to stay the same, as JSON has it."""
-    return json.loads(
-        report.json_text({name: v for name, v in options.items() if name not in _FREE})
-    )

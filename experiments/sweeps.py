@@ -52,18 +52,19 @@ def sweep(
         rest = f", {wrong} of {len(rows)} not finite" if wrong else ""
         print(f"epoch {epoch:2d}  loss {ends}{rest}", flush=True)
 
-    with record.timed("training"):
-        members = train_members(
-            with_mixed_precision(task.model, config.precision),
-            task.objective,
-            optimizer,
-            Data(examples, validation),
-            Schedule(num_epochs, config.batch_size, config.nonfinite),
-            seeds=seeds,
-            grid=grid,
-            after=after,
-            by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,
-        )
+    record.restore([])
+    members = train_members(
+        record,
+        with_mixed_precision(task.model, config.precision),
+        task.objective,
+        optimizer,
+        Data(examples, validation),
+        Schedule(num_epochs, config.batch_size, config.nonfinite),
+        seeds=seeds,
+        grid=grid,
+        after=after,
+        by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,
+    )
     add_sweep(record, members)
 
 

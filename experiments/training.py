@@ -1,7 +1,7 @@
 """Training, evaluation and pictures, as the experiments on classifiers share them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from dl_jax.train import (
 from experiments.members import add_means, check_learned, check_losses, train_members
 from experiments.options import Gradients, Training
 from experiments.record import Record
-from experiments.resuming import Kept, kept
+from experiments.resuming import Kept, resumable
 
 
 class Task(NamedTuple):
@@ -89,7 +89,7 @@ def train(
     """Train with `fit`, or several seeds as one program; add history and times to the record.
 
     Many devices train, but what follows, tests and pictures, is done on one. A run whose options
-    are `Training` can be resumed, unless it has several seeds or a start of its own.
+    are `Training` can be resumed, unless it has a start of its own.
     """
     model = with_mixed_precision(task.model, record.precision)
     by_hand = task.by_hand if gradients == "hand" else None
@@ -101,8 +101,18 @@ def train(
             Schedule(num_epochs, batch_size, config.nonfinite), range(seed, seed + seeds),
             keep_history,
         )  # fmt: skip
-    keeping = _kept(record, task, examples, num_epochs, seed, keep_history)
+
+    def like() -> TrainState:
+        make = partial(init_state, task.model, task.optimizer)
+        return jax.eval_shape(make, jax.random.key(0), examples.inputs[:1])
+
+    keeping = resumable(record, like, num_epochs=num_epochs, seed=seed)
     with keeping if config is record.config else nullcontext(Kept(start, None)) as (start, keep):
+        rows = start.history if start and config.resume else []
+        if keep_history and config.resume:
+            record.restore(rows)
+        for row in rows:
+            record.add_epoch_times(int(row["epoch"]), row)
         done = fit(
             model,
             task.objective,
@@ -141,38 +151,15 @@ def _train_seeds(
         if schedule.nonfinite == "stop":
             check_losses(seeds, rows)
 
-    with record.timed("training"):
-        members = train_members(
-            task.model, task.objective, task.optimizer, data, schedule, seeds=seeds, grid=[{}],
-            after=after, by_hand=task.by_hand,
-        )  # fmt: skip
+    if keep_history:
+        record.restore([])
+    members = train_members(
+        record, task.model, task.objective, task.optimizer, data, schedule, seeds=seeds, grid=[{}],
+        after=after, by_hand=task.by_hand,
+    )  # fmt: skip
     check_learned(seeds, members.fits)
     means = [dict(row) for row in record.result["history"]] if keep_history else []
     return Trained(members.fits[0].state, means, 0.0, members.fits)
-
-
-@contextmanager
-def _kept(
-    record: Record, task: Task, examples: Examples, num_epochs: int, seed: int, keep_history: bool
-) -> Iterator[Kept]:
-    """What makes a training resumable; one that is resumed begins with the rows it has."""
-    config, data = record.config, record.result["data"]
-    assert isinstance(config, Training)
-    record.trainings += 1
-    make = partial(init_state, task.model, task.optimizer)
-    like = config.resume and jax.eval_shape(make, jax.random.key(0), examples.inputs[:1])
-    about = {"data": data and data["digest"], "num_epochs": num_epochs, "seed": seed}
-    name = record.result["experiment"]
-    with kept(record.folder, name, config, record.trainings, like, about) as found:
-        rows = found.start.history if found.start else []
-        if config.resume:
-            if keep_history:
-                record.restore(rows)
-            for row in rows:
-                record.add_epoch_times(int(row["epoch"]), row)
-            step = int(found.start.state.step) if found.start else 0
-            print(f"Training {record.trainings} goes on behind step {step}", flush=True)
-        yield found
 
 
 def logits_of(

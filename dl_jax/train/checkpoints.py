@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, about: Mapping[str, An
     """
     import orbax.checkpoint as ocp
 
-    path = (folder / str(int(checkpoint.state.step))).absolute()
+    path = (folder / str(checkpoint.step)).absolute()
     before = checkpoints_in(folder)
     if path in before:
         return path

@@ -1,20 +1,19 @@
 """What is said of data and settings that do not fit, before anything is compiled."""
 
 from collections.abc import Mapping
-from functools import partial
 from inspect import unwrap
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import linen as nn
 
 from dl_jax.backprop import Network
 from dl_jax.losses import BINARY, MULTICLASS, Objective
 from dl_jax.ops.compile_once import compile_once
-from dl_jax.train.state import Examples, TrainState, as_model_inputs, init_state
+from dl_jax.train.leaves import names_of
+from dl_jax.train.state import Examples, TrainState, as_model_inputs
 
 _COMPARED = 4  # examples on which a hand derivation and the model must agree
 
@@ -107,32 +106,38 @@ def _some(figures: jax.Array) -> str:
     return f"{list(figures.shape)} beginning with {np.asarray(figures).ravel()[:3].tolist()}"
 
 
-def check_start(
-    model: nn.Module,
-    optimizer: optax.GradientTransformation,
-    state: TrainState,
-    inputs: jax.Array | np.ndarray,
-) -> None:
+def check_start(expected: TrainState, state: TrainState) -> None:
     """Raise a ValueError that names the leaves in which a state is not one of this training.
 
     Args:
-        model: a Flax module.
-        optimizer: an optax optimizer.
+        expected: the shapes of one, by `jax.eval_shape`.
         state: to go on from.
-        inputs: one example.
     """
-
-    def leaves(tree) -> dict[str, str]:
-        flat = jax.tree.leaves_with_path(tree)
-        return {jax.tree_util.keystr(k, simple=True, separator="/"): _kind(v) for k, v in flat}
-
-    make = partial(init_state, model, optimizer)
-    expected, got = leaves(jax.eval_shape(make, jax.random.key(0), inputs)), leaves(state)
-    wrong = [name for name in expected | got if expected.get(name) != got.get(name)]
+    kinds, got = _kinds(expected), _kinds(state)
+    wrong = [name for name in kinds | got if kinds.get(name) != got.get(name)]
     if wrong:
-        said = (f"{n} {expected.get(n, 'none')}, got {got.get(n, 'none')}" for n in wrong[:3])
+        said = (f"{n} {kinds.get(n, 'none')}, got {got.get(n, 'none')}" for n in wrong[:3])
         more = f"; {len(wrong) - 3} more do not fit" if len(wrong) > 3 else ""
         raise ValueError(f"start: expected {'; '.join(said)}{more}")
+
+
+def epochs_of(states: TrainState, steps: int) -> int:
+    """Return how many epochs are behind the states of an ensemble.
+
+    Args:
+        states: with a leading axis of members.
+        steps: of an epoch.
+
+    Raises:
+        ValueError: if they are within one, or not all behind the same.
+    """
+    made = sorted(set(np.asarray(states.step).tolist()))
+    if len(made) > 1 or made[0] % steps:
+        raise ValueError(
+            f"start: expected all members behind the same epoch, a multiple of {steps} steps, got "
+            f"{', '.join(map(str, made))}"
+        )
+    return made[0] // steps
 
 
 def check_totals(done: int, totals: Mapping[str, Any], nonfinite: str) -> None:
@@ -154,8 +159,9 @@ def check_totals(done: int, totals: Mapping[str, Any], nonfinite: str) -> None:
         )
 
 
-def _kind(leaf: jax.Array) -> str:
-    return f"{leaf.dtype}{list(leaf.shape)}"
+def _kinds(state: TrainState) -> dict[str, str]:
+    leaves = zip(names_of(state), jax.tree.leaves(state), strict=True)
+    return {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in leaves}
 
 
 def check_schedule(num_epochs: int, batch_size: int, size: int) -> None:

@@ -13,8 +13,9 @@ from jaxtyping import Array, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
+from dl_jax.train.checks import check_start, epochs_of
 from dl_jax.train.hyperparams import Hyperparams
-from dl_jax.train.mesh import put
+from dl_jax.train.mesh import copied, put
 from dl_jax.train.state import TrainState
 from dl_jax.train.step import Metrics
 from dl_jax.train.whole_run import (
@@ -28,6 +29,8 @@ from dl_jax.train.whole_run import (
     whole_run,
 )
 
+After = Callable[[int, Metrics, TrainState], None]
+
 
 class Ensemble(Protocol):
     """What `make_ensemble` returns."""
@@ -36,9 +39,10 @@ class Ensemble(Protocol):
         self,
         keys: Key[Array, " m"],
         hyperparams: Hyperparams,
-        after: Callable[[int, Metrics], None] | None = None,
+        after: After | None = None,
+        start: TrainState | None = None,
     ) -> tuple[TrainState, History]:
-        """Train; with `after`, an epoch is a program, behind which it gets its number and row."""
+        """Train as one program; with `after` or from a `start`, an epoch is a program."""
         ...
 
 
@@ -52,7 +56,7 @@ def make_ensemble(
     *,
     loop: bool | None = None,
 ) -> Ensemble:
-    """Return `train(keys, hyperparams, after=None)`, whose member i is the run of key i.
+    """Return `train(keys, hyperparams, after=None, start=None)`, member i the run of key i.
 
     All members are one compiled program. Each has its own parameters, order of the examples and
     dropout, and the values of the hyperparameters at its place; so it is the run that `make_train`
@@ -73,31 +77,44 @@ def make_ensemble(
     Returns:
         A pure function of keys `[m]` and of hyperparameters by name, `[m]` each, `{}` for none:
         the states and the histories, with a leading axis of members. It is one program; given
-        `after(epoch, row)`, an epoch of all members is one, and behind each `after` is called, on
-        the host, with its number, from 1, and what histories will have of it, `[m]` each.
+        `after(epoch, row, states)`, an epoch of all members is one, and behind each `after` is
+        called, on the host, with its number, from 1, what histories will have of it, `[m]` each,
+        and the states, whose memory the next epoch takes. From `start`, states that `after` was
+        given, it goes on to the same end, to the bit on a CPU; the histories have what is left.
 
     Raises:
         ValueError: if data, model and config do not fit each other; by what is returned, for
-            hyperparameters that are not data to the optimizer or the model.
+            hyperparameters that are not data to the optimizer or the model, and for states to
+            start from that are none of these members behind an epoch.
     """
     run = prepared(model, objective, optimizer, data, config, by_hand, None)
     data = put(data, run.mesh, whole=True)
     if loop is None:
         loop = all(device.platform == "cpu" for device in jnp.asarray(data.train.inputs).devices())
 
+    steps = -(-len(data.train.inputs) // config.batch_size)
+
     def train(
         keys: Key[Array, " m"],
         hyperparams: Hyperparams,
-        after: Callable[[int, Metrics], None] | None = None,
+        after: After | None = None,
+        start: TrainState | None = None,
     ) -> tuple[TrainState, History]:
-        if after is None:
+        if after is None and start is None:
             return _members(run, loop, data, keys, hyperparams)
-        states, rows = _first_states(run, loop, data, keys, hyperparams), []
-        for number in range(config.num_epochs):
+        first = partial(_first_states, run, loop, data)
+        if start is None:
+            states, done = first(keys, hyperparams), 0
+        else:
+            check_start(jax.eval_shape(first, keys, hyperparams), start)
+            states, done = copied(start), epochs_of(start, steps)
+        rows = []
+        for number in range(done, config.num_epochs):
             states, row = _one_epoch(run, loop, data, keys, states, number)
             rows.append(jax.device_get(row))
-            after(number + 1, rows[-1])
-        return states, jax.tree.map(lambda *values: jnp.stack(values, axis=1), *rows)
+            if after is not None:
+                after(number + 1, rows[-1], states)
+        return states, jax.tree.map(lambda *values: jnp.stack(values, axis=1), *rows or [{}])
 
     return train
 

@@ -36,16 +36,21 @@ class Checkpoint(NamedTuple):
     """How far a run is: all that `fit` needs to go on from there as if it had never stopped.
 
     Attributes:
-        state: whose `step` says which epoch and which batch come next.
+        state: whose `step` says which epoch and which batch come next; or those of many members.
         totals: sums over the examples of the epoch that has begun, by metric; `{}` between epochs.
-        history: the rows of the epochs that are over.
-        seconds: of training in the epoch that has begun.
+        history: the rows of the epochs that are over; of many members, those of each epoch.
+        seconds: of training that no row has, as that of the epoch that has begun.
     """
 
     state: TrainState
     totals: Metrics = {}  # noqa: RUF012
     history: Sequence[Row] = ()
     seconds: float = 0.0
+
+    @property
+    def step(self) -> int:
+        """Updates so far; of many members, those of each."""
+        return int(np.max(self.state.step))
 
 
 class Fit(NamedTuple):
@@ -152,15 +157,15 @@ def fit(
         state, order_key, noise = begin(model, optimizer, key, one)
         start = Checkpoint(state)
     else:
-        check_start(model, optimizer, start.state, one)
-        check_totals(int(start.state.step) % steps, start.totals, nonfinite)
+        check_start(jax.eval_shape(partial(init_state, model, optimizer), key, one), start.state)
+        check_totals(start.step % steps, start.totals, nonfinite)
         state = copied(start.state)  # the program takes its argument's memory
         _, order_key, noise = streams(key)
     zeros = zero_totals(model, objective, state, train, nonfinite)
     if mesh is not None:
         state, zeros, order_key, noise = put((state, zeros, order_key, noise), mesh)
         start = start._replace(totals=put(start.totals, mesh))
-    first_epoch, done = divmod(int(state.step), steps)
+    first_epoch, done = divmod(start.step, steps)
     run = partial(
         train_batches, model, objective, optimizer, by_hand=by_hand, mesh=mesh, nonfinite=nonfinite
     )

@@ -194,8 +194,8 @@ def test_a_batch_divides_over_eight_devices(module):
     assert module.Config().batch_size % 8 == 0
 
 
-def test_what_keeps_nothing_takes_no_checkpoints():
-    with pytest.raises(ValueError, match=r"checkpoint_every: a run of several seeds .*-every$"):
+def test_several_seeds_are_not_kept_within_an_epoch():
+    with pytest.raises(ValueError, match=r"checkpoint_every: several seeds .* behind .*-every$"):
         fashion_mnist_mlp.run(Config("embedded", seeds=2, checkpoint_every=5))
 
 

@@ -12,7 +12,15 @@ import pytest
 
 from dl_jax import report
 from dl_jax.train import CheckpointError
-from experiments import fashion_mnist_mlp, imdb_reviews, pictures, resuming, survive
+from experiments import (
+    fashion_mnist_mlp,
+    imdb_reviews,
+    members,
+    pictures,
+    resuming,
+    survive,
+    sweeps,
+)
 from experiments.options import Stopped, main
 from experiments.record import Record
 
@@ -99,6 +107,34 @@ def test_a_run_stopped_within_an_epoch_and_resumed_is_the_one_left_alone(
     assert {path.name for path in one.iterdir()} | {"checkpoints"} == {
         path.name for path in other.iterdir()
     }
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    "options", [("--seeds", "2"), ("--seeds", "2", "--sweep", "learning_rate=1e-3,1e30")]
+)
+def test_many_members_stopped_behind_an_epoch_and_resumed_are_those_left_alone(
+    options, folder, start, stop_in, capsys
+):
+    """Also where a member of a sweep has gone wrong, which is no reason to lose the others."""
+    assert start("--out", "alone", *options) == 0
+    stop_in(members, "add_members", 1, signal.SIGTERM)
+    stop_in(sweeps, "add_members", 1, signal.SIGTERM)
+    assert start("--out", "stopped", *options) == 143
+    command = capsys.readouterr().err.splitlines()[-1].split()
+    assert start(*command[3:]) == 0
+    said = capsys.readouterr().out
+    assert "Training 1 goes on behind step 45" in said
+    assert said.count("epoch  1 ") == 1
+    results = [json.loads((folder / n / "result.json").read_text()) for n in ("alone", "stopped")]
+    for name in ("history", "spread", "tables", "figures", "status"):
+        one, other = (result.get(name) for result in results)
+        assert one == other, name
+    one, other = ((folder / n / "metrics.jsonl").read_text() for n in ("alone", "stopped"))
+    assert one == other
+    weights = [folder / n / "weights.safetensors" for n in ("alone", "stopped")]
+    if "--sweep" not in options:
+        assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -89,9 +89,9 @@ def test_weights_of_another_training_are_a_start(examples, key):
 def test_a_state_of_another_network_or_optimizer(examples, key):
     wide = init_state(MLP((9, 3)), OPTIMIZER, key, examples.inputs)
     with pytest.raises(
-        ValueError, match=r"expected params/Dense_0/bias float32\[8\], got float32\[9\]; "
+        ValueError, match=r"expected params.Dense_0.bias float32\[8\], got float32\[9\]; "
     ):
         run(examples, start=Checkpoint(wide))
     plain = init_state(MODEL, optax.sgd(0.1), key, examples.inputs)
-    with pytest.raises(ValueError, match=r"start: expected opt_state/0/count int32\[\], got none"):
+    with pytest.raises(ValueError, match=r"start: expected opt_state.0.count int32\[\], got none"):
         run(examples, start=Checkpoint(plain))

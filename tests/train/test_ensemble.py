@@ -1,5 +1,7 @@
 """An ensemble is its members' runs; a sweep is runs that differ in one number."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -65,7 +67,7 @@ def test_epoch_by_epoch_it_is_the_same(data, keys, loop):
     optimizer = optax.inject_hyperparams(adam)(learning_rate=0.0)
     train = make_ensemble(MODEL, MULTICLASS, optimizer, data, SCHEDULE, loop=loop)
     rates, seen = {"learning_rate": jnp.array([0.1, 0.01, 0.001])}, []
-    states, histories = train(keys, rates, lambda epoch, row: seen.append((epoch, row)))
+    states, histories = train(keys, rates, lambda epoch, row, _: seen.append((epoch, row)))
     whole = train(keys, rates)
     # Another program, whose roundings may differ: six steps, of 2^-24 each.
     chex.assert_trees_all_close((states, histories), whole, rtol=1e-5, atol=1e-6)
@@ -73,6 +75,31 @@ def test_epoch_by_epoch_it_is_the_same(data, keys, loop):
     for epoch, row in seen:
         assert row.keys() == histories.keys()
         np.testing.assert_array_equal(row["loss"], histories["loss"][:, epoch - 1])
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_from_states_behind_an_epoch_it_goes_on_to_the_same_end(data, keys, loop):
+    optimizer = optax.inject_hyperparams(adam)(learning_rate=0.0)
+    train = make_ensemble(MODEL, MULTICLASS, optimizer, data, Schedule(3, 8), loop=loop)
+    rates, kept = {"learning_rate": jnp.array([0.1, 0.01, 0.001])}, []
+    states, histories = train(keys, rates, lambda *a: kept.append(jax.device_get(a[2])))
+    left = jax.tree.map(lambda column: column[:, 1:], histories)
+    for start in (kept[0], jax.tree.map(jnp.asarray, kept[0])):  # of a file, and of a device
+        assert_same_bits(train(keys, rates, None, start), (states, left))
+        assert_same_bits(start, kept[0])  # the program took none of its memory
+    assert_same_bits(train(keys, rates, None, kept[2]), (states, {}))  # nothing is left
+
+
+def test_states_of_other_members_are_refused(data, keys):
+    train = make_ensemble(MODEL, MULTICLASS, adam(0.01), data, SCHEDULE)
+    states, _ = train(keys, {})
+    with pytest.raises(
+        ValueError, match=r"^start: expected step int32\[2\], got int32\[3\]; .*more"
+    ):
+        train(keys[:2], {}, None, states)
+    within = dataclasses.replace(states, step=jnp.array([3, 4, 3], jnp.int32))
+    with pytest.raises(ValueError, match=r"behind the same epoch, a multiple of 3 steps, got 3, 4"):
+        train(keys, {}, None, within)
 
 
 def test_members_loop_or_step_together(data):

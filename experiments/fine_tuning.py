@@ -68,6 +68,8 @@ class Config(Options):
     num_epochs: int = 60
     """On them; on the digits 0 to 4 there are 3."""
     batch_size: int = 16
+    seeds: int = 1
+    """How many times everything is learned, from --seed on; figures are their means."""
 
 
 def frozen(
@@ -110,24 +112,26 @@ def run(config: Config) -> Record:
                 f"num_examples: expected from {config.batch_size}, a batch, to "
                 f"{len(high.targets)}, got {config.num_examples}"
             )
-        first = training.train(
-            record, Task(MODEL, MULTICLASS, optax.adam(LEARNING_RATE)), low,
-            num_epochs=3, batch_size=128, seed=config.seed, validation=of_digits(test, 0),
-        ).state  # fmt: skip
         few = Examples(*(a[: config.num_examples] for a in high))
-        rows: list[tuple[str, int, float, float]] = []
-        columns = ("trained", "parameters", "test accuracy", "seconds")
+        rows: list[tuple[int, str, int, float, float]] = []
+        columns = ("seed", "trained", "parameters", "test accuracy", "seconds")
         record.add_table(f"Digits 5 to 9 from {config.num_examples} images", columns, rows)
         changes: list[float] = []
-        for variant in VARIANTS:
-            row, changed = _tuned(record, variant, config, first, few, of_digits(test, 5))
-            rows.append(row)
-            changes.append(changed)
-        accuracy = {row[0]: row[2] for row in rows}
-        for variant in VARIANTS:
-            record.add_figure(f"test accuracy, {variant.name}", accuracy[variant.name])
-        gain = accuracy[COMPARED[0]] - accuracy[COMPARED[1]]
-        record.add_figure("gain with frozen convolutions", gain, bound=0.0)
+        for seed in range(config.seed, config.seed + config.seeds):
+            first = training.train(
+                record, Task(MODEL, MULTICLASS, optax.adam(LEARNING_RATE)), low,
+                num_epochs=3, batch_size=128, seed=seed, validation=of_digits(test, 0),
+                keep_history=seed == config.seed,
+            ).state  # fmt: skip
+            for variant in VARIANTS:
+                row, changed = _tuned(record, variant, config, seed, first, few, of_digits(test, 5))
+                rows.append(row)
+                changes.append(changed)
+        accuracies = {v.name: [row[3] for row in rows if row[1] == v.name] for v in VARIANTS}
+        for name, values in accuracies.items():
+            record.add_figure(f"test accuracy, {name}", values)
+        pairs = zip(*(accuracies[name] for name in COMPARED), strict=True)
+        record.add_figure("gain with frozen convolutions", [a - b for a, b in pairs], bound=0.0)
         record.add_figure(
             "largest change of a frozen parameter", max(changes), bound=0.0, direction="<="
         )
@@ -145,19 +149,20 @@ def _tuned(
     record: Record,
     variant: Variant,
     config: Config,
+    seed: int,
     first: TrainState,
     few: Examples,
     test: Examples,
-) -> tuple[tuple[str, int, float, float], float]:
+) -> tuple[tuple[int, str, int, float, float], float]:
     """A variant's row, and the largest change of what was frozen."""
-    key = jax.random.key(config.seed + 1)
+    key = jax.random.key(seed + 1)
     new = jax.jit(MODEL.init)(key, as_model_inputs(few.inputs[:1]))["params"]
     params = {**first.params, "output": new["output"]} if variant.from_first else new
     optimizer = frozen(optax.adam(LEARNING_RATE), params, variant.trained)
     state = TrainState(jnp.zeros((), jnp.int32), params, {}, optimizer.init(params))
     done = training.train(
         record, Task(MODEL, MULTICLASS, optimizer), few,
-        num_epochs=config.num_epochs, batch_size=config.batch_size, seed=config.seed + 1,
+        num_epochs=config.num_epochs, batch_size=config.batch_size, seed=seed + 1,
         keep_history=False, start=Checkpoint(state),
     )  # fmt: skip
     logits = training.logits_of(record, MODEL, done.state, test.inputs)
@@ -171,7 +176,7 @@ def _tuned(
         for name in fixed
         for a, b in zip(*map(jax.tree.leaves, (params[name], done.state.params[name])), strict=True)
     ]
-    return (variant.name, size, accuracy, seconds), max(changes, default=0.0)
+    return (seed, variant.name, size, accuracy, seconds), max(changes, default=0.0)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ EXPERIMENTS = {
     "mnist_cnn": mnist_cnn,
     "imdb_reviews": imdb_reviews,
 }
+PASSED_ON = ("data", "seed", "seeds", "sweep")
+"""Options of each network."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Config(Options):
 
     num_epochs: int | None = None
     """For each network; each one's own unless given."""
+    seeds: int = 1
+    """How many of each network are trained in one program, from --seed on."""
+    sweep: tuple[str, ...] = ()
+    """NAME=VALUE,VALUE,...: settings to train each network with, in one program of each."""
 
 
 def run(config: Config) -> None:
@@ -40,11 +46,13 @@ def run(config: Config) -> None:
 
     Raises:
         SystemExit: with code 1, if a figure is missed.
+        ValueError: for settings that one of the networks cannot have, before any of them is run.
     """
-    settings: dict[str, Any] = {"data": config.data, "seed": config.seed}
+    settings: dict[str, Any] = {name: getattr(config, name) for name in PASSED_ON}
     if config.num_epochs is not None:
-        check(config)
         settings["num_epochs"] = config.num_epochs
+    for experiment in EXPERIMENTS.values():
+        check(experiment.Config(**settings))
 
     def runner(experiment: ModuleType) -> Callable[[Path], Record]:
         return lambda folder: experiment.run(experiment.Config(**settings, out=folder))

@@ -29,7 +29,8 @@ from experiments.sources import examples, obtain
 class Config(Options):
     """MNIST to 0.99 as fast as possible."""
 
-    num_seeds: int = 20
+    seeds: int = 20
+    """How many are trained and timed, one after the other."""
     num_epochs: int = 2
     batch_size: int = 128
     learning_rate: float = 8e-3
@@ -44,8 +45,8 @@ def run(config: Config) -> Record:
     Raises:
         ValueError: for fewer than two seeds, of which there is no spread.
     """
-    if config.num_seeds < 2:
-        raise ValueError(f"num_seeds: expected at least 2, got {config.num_seeds}")
+    if config.seeds < 2:
+        raise ValueError(f"seeds: expected at least 2, got {config.seeds}")
     with recording(
         "speedrun",
         config,
@@ -72,7 +73,7 @@ def run(config: Config) -> Record:
             state, _ = train_from(key)
             return float(evaluate(model, MULTICLASS, state, test)["accuracy"])
 
-        keys = jax.random.split(jax.random.key(config.seed), config.num_seeds + 1)
+        keys = jax.random.split(jax.random.key(config.seed), config.seeds + 1)
         with record.timed("compilation"):  # and a first run, which is not counted
             accuracy_from(keys[-1])
         rows: list[tuple[str, float, float]] = []

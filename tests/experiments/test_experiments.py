@@ -99,9 +99,16 @@ def test_both_ways_to_gradients_are_one_loss_curve(folder, monkeypatch):
 
 def test_reproduce_is_a_page_of_all(folder, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "EXPERIMENTS", {"perceptron": perceptron})
-    reproduce.run(reproduce.Config(num_epochs=1, out=Path("all")))
+    reproduce.run(reproduce.Config(num_epochs=1, seeds=2, out=Path("all")))
     assert "One neuron" in (folder / "all" / "index.html").read_text()
-    assert (folder / "all" / "perceptron" / "result.json").exists()
+    result = json.loads((folder / "all" / "perceptron" / "result.json").read_text())
+    assert len(result["spread"]) == 1  # an epoch of two seeds
+
+
+def test_reproduce_refuses_a_sweep_before_it_begins(folder):
+    with pytest.raises(ValueError, match="sweep: there is no setting 'momentum'"):
+        reproduce.run(reproduce.Config(sweep=("momentum=0.8,0.9",)))
+    assert not list(folder.iterdir())
 
 
 def test_reproduce_fails_when_a_figure_is_missed(folder, monkeypatch):

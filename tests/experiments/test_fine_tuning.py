@@ -40,10 +40,13 @@ def test_the_experiment_on_embedded_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fine_tuning, "VARIANTS", fine_tuning.VARIANTS[1:2])
     monkeypatch.setattr(fine_tuning, "COMPARED", (fine_tuning.VARIANTS[0].name,) * 2)
-    record = fine_tuning.run(fine_tuning.Config("embedded", num_epochs=1))
+    record = fine_tuning.run(fine_tuning.Config("embedded", num_epochs=1, seeds=2))
     (table,) = list(record.result.get("tables", ()))
-    (row,) = table["rows"]
-    assert row[:2] == ("the last layer", 84 * 5 + 5)
+    assert [row[:3] for row in table["rows"]] == [(s, "the last layer", 84 * 5 + 5) for s in (0, 1)]
+    first, second = (float(row[3] or 0) for row in table["rows"])
+    figure = record.result["figures"][0]
+    assert figure["value"] == pytest.approx((first + second) / 2)
+    assert first != second
     change = next(f for f in record.result["figures"] if "frozen parameter" in f["name"])
     assert change["value"] == 0
     with pytest.raises(ValueError, match="num_examples: expected from 16, a batch, to"):

@@ -60,7 +60,7 @@ def test_members_of_one_program_take_none_from_the_cache(figures, monkeypatch):
 
 
 def test_a_speedrun_times_each_seed(figures, capsys):
-    found = figures(speedrun, data="embedded", num_seeds=2, num_epochs=1)
+    found = figures(speedrun, data="embedded", seeds=2, num_epochs=1)
     assert found["mean test accuracy"]["value"] > 0.2  # of ten classes
     assert found["mean seconds"]["value"] > 0
     assert capsys.readouterr().out.count("accuracy 0.") == 2
@@ -68,7 +68,7 @@ def test_a_speedrun_times_each_seed(figures, capsys):
 
 def test_a_speedrun_of_one_seed_has_no_spread():
     with pytest.raises(ValueError, match="expected at least 2, got 1"):
-        speedrun.run(speedrun.Config(num_seeds=1))
+        speedrun.run(speedrun.Config(seeds=1))
 
 
 def test_convolutions_are_compared_in_value_and_both_gradients(figures, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Memory that is freed, and kept for the next call of a program."""
 
 import ctypes
+import sys
 
 _MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
 _MOST = 2**31 - 1  # the largest int
@@ -14,8 +15,7 @@ def keep_freed_memory() -> None:
     the next call: of ResNet-50's training step a quarter of the time (`docs/performance.md`). The
     process then stays as large as it has been once.
     """
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "gnu_get_libc_version"):
+    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
         return
     for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _MOST), (_ARENA_MAX, 1)):
         libc.mallopt(option, value)

@@ -117,15 +117,16 @@ def test_many_members_stopped_behind_an_epoch_and_resumed_are_those_left_alone(
     options, folder, start, stop_in, capsys
 ):
     """Also where a member of a sweep has gone wrong, which is no reason to lose the others."""
+    options += ("--num-epochs", "3")
     assert start("--out", "alone", *options) == 0
-    stop_in(members, "add_members", 1, signal.SIGTERM)
-    stop_in(sweeps, "add_members", 1, signal.SIGTERM)
+    stop_in(members, "add_members", 2, signal.SIGTERM)
+    stop_in(sweeps, "add_members", 2, signal.SIGTERM)
     assert start("--out", "stopped", *options) == 143
     command = capsys.readouterr().err.splitlines()[-1].split()
     assert start(*command[3:]) == 0
     said = capsys.readouterr().out
-    assert "Training 1 goes on behind step 45" in said
-    assert said.count("epoch  1 ") == 1
+    assert "Training 1 goes on behind step 90" in said
+    assert [said.count(f"epoch  {epoch} ") for epoch in (1, 2, 3)] == [1, 1, 1]
     results = [json.loads((folder / n / "result.json").read_text()) for n in ("alone", "stopped")]
     for name in ("history", "spread", "tables", "figures", "status"):
         one, other = (result.get(name) for result in results)

@@ -19,7 +19,7 @@ _ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     # What `train.kept_memory` asks of glibc here, asked of it there.
     "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "2147483647",
+    "MALLOC_TRIM_THRESHOLD_": str(2**63),
     "MALLOC_ARENA_MAX": "1",
 }
 

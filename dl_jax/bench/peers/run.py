@@ -17,14 +17,6 @@ _TURN_SECONDS = 0.7  # of as many steps as it takes, where the unit is a step
 _PAUSE_SECONDS = 0.3  # before each turn: OpenBLAS' threads spin for 0.12 s before they sleep
 _BUSY = 0.2  # cores that work for something else, from which on figures are not to be believed
 _MOST_SECONDS, _FEWEST = 120.0, 5  # of turns, when the pairs are fewer; and how few
-# glibc's allocator keeps what is freed, as PyTorch's tuning guide wants of an allocator. By default
-# large temporaries go back to the system in each step, and the next step pays for page faults:
-# PyTorch takes up to 1.4 times as long. For the peers alone; this project gains nothing by it.
-_KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 28),
-}
 _PATIENCE = {"prepare": 900.0, "check": 600.0, "turn": 300.0}  # seconds until a worker hangs
 
 
@@ -143,8 +135,7 @@ class _Case(NamedTuple):
 
 def _compare(case: _Case, name: str, show: Callable[[str], None]) -> Row:
     label, row = f"{case.workload}: {name}", _empty(case.workload, name)
-    environment = {**_KEEP_MEMORY, **catalog.entry(name).environment}
-    with Worker(worker_command(name, case.workload), environment) as worker:
+    with Worker(worker_command(name, case.workload), catalog.entry(name).environment) as worker:
 
         def theirs(do: str, **arguments: Any) -> dict[str, Any]:
             return worker.ask(do, within=_PATIENCE[do], **arguments)

@@ -53,6 +53,7 @@ def train_members(
     grid: Grid,
     after: Callable[[int, Rows], None],
     by_hand: backprop.Network | None = None,
+    keep_history: bool = True,
 ) -> Members:
     """Train every seed at every point of the grid, an epoch of all of them as one program.
 
@@ -70,6 +71,7 @@ def train_members(
         after: called behind each epoch with its number, from 1, and a row of each member; of a
             run that is resumed first with those that are over.
         by_hand: the hand derivation to be taken for gradients.
+        keep_history: whether `after` adds to the record's, which then begins anew.
     """
     keys = jnp.stack([jax.random.key(seed) for _ in grid for seed in seeds])
     hyperparams = {
@@ -84,6 +86,8 @@ def train_members(
         return jax.eval_shape(train, keys, hyperparams)[0]
 
     with resumable(record, like, num_epochs=schedule.num_epochs) as (start, keep):
+        if keep_history:  # a run that is refused has kept what it had
+            record.restore([])
         kept, before = (start.history, start.seconds) if start else ([], 0.0)
         record.add_time("training", before)
         started = time.perf_counter() - before
@@ -115,7 +119,7 @@ def add_members(record: Record, seeds: Sequence[int], grid: Grid, rows: Rows) ->
     """Write a line of `metrics.jsonl` for an epoch of each member."""
     names = [{"seed": seed, **point} for point in grid for seed in seeds]
     for name, row in zip(names, rows, strict=True):
-        report.append_jsonl(record.folder / "metrics.jsonl", {**name, **row})
+        record.add_line({**name, **row})
 
 
 def add_means(record: Record, seeds: Sequence[int], rows: Rows) -> None:

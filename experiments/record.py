@@ -33,6 +33,8 @@ class Record:
     config: Output = field(default_factory=Output)
     trainings: int = 0
     """How many there have been so far that can be resumed."""
+    has_epochs: bool = False
+    """Whether `metrics.jsonl` has lines of this run."""
 
     @property
     def precision(self) -> Precision:
@@ -80,7 +82,7 @@ class Record:
     def add_epoch(self, epoch: int, row: dict[str, float]) -> None:
         """Add an epoch to the history, on disk and on the console; a callback of `fit`."""
         self.result["history"] = [*self.result["history"], row]
-        report.append_jsonl(self.folder / "metrics.jsonl", row)
+        self.add_line(row)
         if self.board:
             report.add_row(self.board, row)
         self.add_epoch_times(epoch, row)
@@ -92,9 +94,14 @@ class Record:
         self.result["history"] = list(rows)
         report.write_text(self.folder / "metrics.jsonl", "")
         for row in rows:
-            report.append_jsonl(self.folder / "metrics.jsonl", row)
+            self.add_line(row)
             if self.board:
                 report.add_row(self.board, row)
+
+    def add_line(self, row: dict[str, float]) -> None:
+        """Add a line to `metrics.jsonl`."""
+        report.append_jsonl(self.folder / "metrics.jsonl", row)
+        self.has_epochs = True
 
     def add_epoch_times(self, epoch: int, row: dict[str, float]) -> None:
         """Add an epoch to the times of training and evaluation; a callback of `fit`."""

@@ -81,7 +81,7 @@ def _written(
             record.programs = programs
             yield record
     except BaseException as error:
-        if not _has_something(record.result):
+        if not _has_something(record):
             resumable = isinstance(config, Training) and config.resume
             if not (resumable or (folder / "checkpoints").exists()):
                 shutil.rmtree(folder)  # it held the configuration alone
@@ -114,9 +114,10 @@ def _resume(record: Record, experiment: str) -> str:
     return resume_command(experiment, config, record.folder)
 
 
-def _has_something(result: report.Result) -> bool:
+def _has_something(record: Record) -> bool:
+    result = record.result
     rows = [row for table in result.get("tables", ()) for row in table["rows"]]
-    return bool(result["history"] or result["figures"] or rows)
+    return bool(record.has_epochs or result["history"] or result["figures"] or rows)
 
 
 def _write(record: Record) -> None:

@@ -51,8 +51,11 @@ def run(config: Config) -> None:
     settings: dict[str, Any] = {name: getattr(config, name) for name in PASSED_ON}
     if config.num_epochs is not None:
         settings["num_epochs"] = config.num_epochs
-    for experiment in EXPERIMENTS.values():
-        check(experiment.Config(**settings))
+    for name, experiment in EXPERIMENTS.items():
+        try:
+            check(experiment.Config(**settings))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
 
     def runner(experiment: ModuleType) -> Callable[[Path], Record]:
         return lambda folder: experiment.run(experiment.Config(**settings, out=folder))

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -55,7 +55,7 @@ def resumable(record: Record, like: Callable[[], TrainState], **about: Any) -> I
     config, data = record.config, record.result["data"]
     assert isinstance(config, Training)
     record.trainings += 1
-    shapes = config.resume and like()
+    shapes = like() if config.resume else None
     about |= {"data": data and data["digest"]}
     name = record.result["experiment"]
     with kept(record.folder, name, config, record.trainings, shapes, about) as found:
@@ -71,7 +71,7 @@ def kept(
     experiment: str,
     config: Training,
     stage: int,
-    like: TrainState | Literal[False],
+    like: TrainState | None,
     about: dict[str, Any],
 ) -> Iterator[Kept]:
     """Yield where training goes on and what keeps it; hear Ctrl-C and SIGTERM meanwhile.
@@ -84,7 +84,7 @@ def kept(
         experiment: its name.
         config: its options.
         stage: which training of the run this is, from 1.
-        like: shapes of its state; False for a run from the start.
+        like: shapes of its state; None for a run from the start.
         about: what else has to be the same for it to go on.
 
     Raises:
@@ -95,7 +95,7 @@ def kept(
     """
     place = folder / "checkpoints" / str(stage)
     about = {"experiment": experiment, "config": settings_of(vars(config)), **about}
-    start = _loaded(place, like, about) if like else None
+    start = None if like is None else _loaded(place, like, about)
     resume = resume_command(experiment, config, folder)
     last = start.step if start else 0
     due = time.monotonic() + _FIRST
@@ -113,8 +113,8 @@ def kept(
                 return
             own = on_one_device(checkpoint.state)
             # Parameters that went wrong within an epoch are found at its end: they are not kept.
-            # Of many members, which are kept between epochs alone, some may have gone wrong.
-            if between or are_finite(learned(own)):
+            # Of a sweep some points may have gone wrong, which end no run.
+            if config.sweep or are_finite(learned(own)):
                 started = time.monotonic()
                 save_checkpoint(place, checkpoint._replace(state=own), about)
                 ended = time.monotonic()

@@ -1,4 +1,4 @@
-"""How fast MNIST is learnt to a test accuracy of 0.99: many seeds, each timed from key to accuracy.
+"""How fast MNIST is learned to a test accuracy of 0.99: seeds, each timed from key to accuracy.
 
     python -m experiments.speedrun
 

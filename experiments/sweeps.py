@@ -52,7 +52,6 @@ def sweep(
         rest = f", {wrong} of {len(rows)} not finite" if wrong else ""
         print(f"epoch {epoch:2d}  loss {ends}{rest}", flush=True)
 
-    record.restore([])
     members = train_members(
         record,
         with_mixed_precision(task.model, config.precision),

@@ -151,11 +151,9 @@ def _train_seeds(
         if schedule.nonfinite == "stop":
             check_losses(seeds, rows)
 
-    if keep_history:
-        record.restore([])
     members = train_members(
         record, task.model, task.objective, task.optimizer, data, schedule, seeds=seeds, grid=[{}],
-        after=after, by_hand=task.by_hand,
+        after=after, by_hand=task.by_hand, keep_history=keep_history,
     )  # fmt: skip
     check_learned(seeds, members.fits)
     means = [dict(row) for row in record.result["history"]] if keep_history else []

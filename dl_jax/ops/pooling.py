@@ -45,8 +45,8 @@ def max_pool(
         return _largest(x, lambda x, outside: _taps(x, outside, window, steps, pads))
 
     touching = window == steps and not np.any(pads)
-    by_tiles = functools.partial(largest_of_tiles, window=window) if touching else native
-    return _by_platform(by_taps, by_tiles, native, window, pads, inputs)
+    on_cuda = functools.partial(largest_of_tiles, window=window) if touching else native
+    return _by_platform(by_taps, on_cuda, native, window, pads, inputs)
 
 
 def avg_pool(
@@ -113,7 +113,7 @@ def _geometry(
 
 def _by_platform(
     by_taps: Callable[[jax.Array], jax.Array],
-    by_tiles: Callable[[jax.Array], jax.Array],
+    on_cuda: Callable[[jax.Array], jax.Array],
     native: Callable[[jax.Array], jax.Array],
     window: tuple[int, ...],
     pads: Pads,
@@ -127,8 +127,8 @@ def _by_platform(
     none = any(side + sum(pad) < size for side, size, pad in sides)
     if none or np.prod(window) > _MOST_TAPS or is_left_to_lax(inputs):
         return native(inputs)
-    by_taps, by_tiles = (jax.checkpoint(f, prevent_cse=False) for f in (by_taps, by_tiles))
-    return lax.platform_dependent(inputs, cpu=by_taps, cuda=by_tiles, default=native)
+    by_taps, on_cuda = (jax.checkpoint(f, prevent_cse=False) for f in (by_taps, on_cuda))
+    return lax.platform_dependent(inputs, cpu=by_taps, cuda=on_cuda, default=native)
 
 
 def _taps(

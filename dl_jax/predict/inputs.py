@@ -71,5 +71,5 @@ def read_text(text: str, vocabulary: Sequence[str]) -> Integer[np.ndarray, " len
     ids = data.distinct(data.encode([text], vocabulary))[0]
     known = [i for i in ids.tolist() if i >= len(data.SPECIAL)]
     if not known:
-        raise ValueError(f"none of its words is among the {len(vocabulary):,} that were learnt")
+        raise ValueError(f"none of its words is among the {len(vocabulary):,} that were learned")
     return np.pad(ids, (0, -len(ids) % _ROW))

@@ -1,6 +1,7 @@
 """`dl-jax runs`: the table in the console, and the same as JSON."""
 
 import argparse
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,13 +79,19 @@ def _list(folder: Path) -> tuple[str, list[dict[str, Any]], int]:
     return format_table(HEADER, rows, numbers=(5,)), found, code
 
 
+def _epochs(metrics: Path) -> int:
+    """How many have lines; each of many members has one of its own, the last may be torn."""
+    lines = metrics.read_text(encoding="utf-8").splitlines()
+    return len({found[1] for line in lines if (found := re.search(r'"epoch": *([0-9]+)', line))})
+
+
 def _entry(path: Path, result: Result | None) -> dict[str, Any]:
     """What the list has of a run."""
     if result is None:
         changed = datetime.fromtimestamp((path / "config.json").stat().st_mtime, UTC)
         epochs = path / "metrics.jsonl"
         known = (path / "result.json").is_file()
-        number = len(epochs.read_text(encoding="utf-8").splitlines()) if epochs.is_file() else 0
+        number = _epochs(epochs) if epochs.is_file() else 0
         return {
             "folder": str(path),
             "experiment": read_result(path)["experiment"] if known else None,

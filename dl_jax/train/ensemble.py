@@ -16,6 +16,7 @@ from dl_jax.losses import Objective
 from dl_jax.train.checks import check_start, epochs_of
 from dl_jax.train.hyperparams import Hyperparams
 from dl_jax.train.mesh import copied, put
+from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.state import TrainState
 from dl_jax.train.step import Metrics
 from dl_jax.train.whole_run import (
@@ -84,10 +85,13 @@ def make_ensemble(
 
     Raises:
         ValueError: if data, model and config do not fit each other; by what is returned, for
-            hyperparameters that are not data to the optimizer or the model, and for states to
-            start from that are none of these members behind an epoch.
+            hyperparameters that are not data to the optimizer or the model, for states to start
+            from that are none of these members behind an epoch, and where processes were called
+            with different data, keys or states.
     """
     run = prepared(model, objective, optimizer, data, config, by_hand, None)
+    if jax.process_count() > 1:
+        check_alike({"data": digest(data), "schedule": str(config)})
     data = put(data, run.mesh, whole=True)
     if loop is None:
         loop = all(device.platform == "cpu" for device in jnp.asarray(data.train.inputs).devices())
@@ -102,12 +106,15 @@ def make_ensemble(
     ) -> tuple[TrainState, History]:
         if after is None and start is None:
             return _members(run, loop, data, keys, hyperparams)
+        if jax.process_count() > 1:
+            given = {"keys": keys, "hyperparams": hyperparams, "start": start}
+            check_alike({name: digest(tree) for name, tree in given.items()})
         first = partial(_first_states, run, loop, data)
         if start is None:
             states, done = first(keys, hyperparams), 0
         else:
             check_start(jax.eval_shape(first, keys, hyperparams), start)
-            states, done = copied(start), epochs_of(start, steps)
+            states, done = put(copied(start), run.mesh), epochs_of(start, steps)
         rows = []
         for number in range(done, config.num_epochs):
             states, row = _one_epoch(run, loop, data, keys, states, number)

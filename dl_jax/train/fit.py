@@ -50,7 +50,7 @@ class Checkpoint(NamedTuple):
     @property
     def step(self) -> int:
         """Updates so far; of many members, those of each."""
-        return int(np.max(self.state.step))
+        return int(np.asarray(self.state.step).max())  # of an array of JAX it were a program
 
 
 class Fit(NamedTuple):

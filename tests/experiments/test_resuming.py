@@ -122,6 +122,7 @@ def test_many_members_stopped_behind_an_epoch_and_resumed_are_those_left_alone(
     stop_in(members, "add_members", 2, signal.SIGTERM)
     stop_in(sweeps, "add_members", 2, signal.SIGTERM)
     assert start("--out", "stopped", *options) == 143
+    assert json.loads((folder / "stopped/result.json").read_text())["status"] == "interrupted"
     command = capsys.readouterr().err.splitlines()[-1].split()
     assert start(*command[3:]) == 0
     said = capsys.readouterr().out
@@ -218,12 +219,17 @@ def test_what_cannot_be_resumed(arguments, message, folder, start, capsys):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_other_data_are_refused(folder, start, stop_in, monkeypatch, capsys):
+@pytest.mark.parametrize("seeds", ["1", "2"])
+def test_other_data_are_refused(seeds, folder, start, stop_in, monkeypatch, capsys):
     stop_in(Record, "add_epoch", 1)
-    assert start("--out", "stopped") == 130
+    stop_in(members, "add_members", 1)
+    assert start("--out", "stopped", "--seeds", seeds) == 130
+    metrics = (folder / "stopped/metrics.jsonl").read_text()
+    assert len(metrics.splitlines()) == int(seeds)
     monkeypatch.setattr("experiments.record.describe", lambda _: {"digest": "other", "embedded": 1})
-    assert start("--out", "stopped", "--resume") == 2
+    assert start("--out", "stopped", "--seeds", seeds, "--resume") == 2
     assert ", now other" in capsys.readouterr().err
+    assert (folder / "stopped/metrics.jsonl").read_text() == metrics
     result = json.loads((folder / "stopped/result.json").read_text())
     assert len(result["history"]) == 1
 
@@ -275,7 +281,7 @@ def test_sigterm_is_heard_where_ctrl_c_is_not(tmp_path, monkeypatch):
     config, state = fashion_mnist_mlp.Config(), resuming.TrainState(jnp.int32(1), {}, {}, ())
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of `command &` in a script
     try:
-        with resuming.kept(tmp_path, "fashion_mnist_mlp", config, 1, False, {}) as (_, keep):
+        with resuming.kept(tmp_path, "fashion_mnist_mlp", config, 1, None, {}) as (_, keep):
             os.kill(os.getpid(), signal.SIGTERM)
             assert keep is not None
             with pytest.raises(Stopped):
@@ -287,13 +293,14 @@ def test_sigterm_is_heard_where_ctrl_c_is_not(tmp_path, monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_parameters_that_went_wrong_are_not_kept(tmp_path):
+@pytest.mark.parametrize("totals", [{"loss": jnp.array(1.0)}, {}], ids=["within", "behind"])
+def test_parameters_that_went_wrong_are_not_kept(totals, tmp_path):
     config = fashion_mnist_mlp.Config(checkpoint_every=1)
-    with resuming.kept(tmp_path, "fashion_mnist_mlp", config, 1, False, {}) as (_, keep):
+    with resuming.kept(tmp_path, "fashion_mnist_mlp", config, 1, None, {}) as (_, keep):
         assert keep is not None
         for step, value in ((1, 0.0), (2, float("nan"))):
             state = resuming.TrainState(jnp.int32(step), {"w": jnp.array(value)}, {}, ())
-            keep(resuming.Checkpoint(state, {"loss": jnp.array(1.0)}))
+            keep(resuming.Checkpoint(state, totals))
     assert [path.name for path in (tmp_path / "checkpoints" / "1").iterdir()] == ["1"]
 
 

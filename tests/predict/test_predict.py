@@ -59,7 +59,7 @@ def test_a_text_and_a_file_with_one(texts, capsys):
     assert [line.split()[1] for line in out.splitlines() if "%" in line] == [
         "pos", "neg", "neg", "pos",
     ]  # fmt: skip
-    assert "neither: none of its words is among the 6 that were learnt" in err
+    assert "neither: none of its words is among the 6 that were learned" in err
 
 
 def test_a_file_is_no_review(texts, capsys):

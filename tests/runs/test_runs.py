@@ -55,7 +55,13 @@ def runs(tmp_path, monkeypatch):
     killed = tmp_path / "runs" / "killed"
     killed.mkdir()
     write_json(killed / "config.json", {"out": None})
-    (killed / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n')
+    lines = [
+        '{"seed": 0, "epoch": 1}',
+        '{"seed": 1, "epoch": 1}',
+        '{"epoch": 2}',
+        '{"seed": 1, "ep',
+    ]
+    (killed / "metrics.jsonl").write_text("\n".join(lines))
     os.utime(killed / "config.json", (0, 0))
     return tmp_path / "runs"
 

@@ -24,11 +24,13 @@ from dl_jax.train import (
     evaluate,
     fit,
     init_state,
+    make_ensemble,
     make_train,
     mesh,
     train_batches,
     zero_totals,
 )
+from dl_jax.train.ensemble import _one_epoch
 from dl_jax.train.pieces import batches_of
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
@@ -230,6 +232,24 @@ def test_make_train_and_an_ensemble_of_it():
     keys = jax.random.split(jax.random.key(1), 2)
     _, together = jax.vmap(train)(keys)
     assert_same(together["loss"], jnp.stack([train(key)[1]["loss"] for key in keys]))
+
+
+def test_an_ensemble_that_goes_on_from_states_of_the_host():
+    """They are laid out as those that were never written: the same program, the same bits."""
+    model, objective, examples = CASES["mlp"]
+    data, keys = Data(examples, examples), jax.random.split(jax.random.key(1), 2)
+    train = make_ensemble(model, objective, OPTIMIZER, data, Schedule(3, BATCH))
+    made = _one_epoch._cache_size  # pyright: ignore[reportAttributeAccessIssue]
+    behind = []
+
+    def after(epoch, row, states):
+        behind.append(jax.device_get(states))
+
+    states, _ = train(keys, {}, after)
+    programs = made()
+    resumed, _ = train(keys, {}, after, behind[0])
+    chex.assert_trees_all_equal(resumed, states)
+    assert made() == programs
 
 
 def test_a_trained_state_is_evaluated_where_it_lies():

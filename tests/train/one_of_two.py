@@ -10,7 +10,7 @@ import optax
 
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import CNN
-from dl_jax.train import Examples, device_mesh, fit
+from dl_jax.train import Data, Examples, Schedule, device_mesh, fit, make_ensemble
 from dl_jax.train.pieces import batches_of
 from dl_jax.train.processes import digest, join
 
@@ -42,10 +42,18 @@ def run(examples, batch_size=16, **settings):
     )  # fmt: skip
 
 
-def refused(**settings) -> str:
+def together(data=None, key=0):
+    train = make_ensemble(
+        CNN((4,), num_classes=3), MULTICLASS, optax.sgd(0.1), Data(data or examples()),
+        Schedule(1, 16),
+    )  # fmt: skip
+    train(jax.random.split(jax.random.key(key), 2), {}, lambda *_: None)
+
+
+def refused(function=run, **settings) -> str:
     """What is said of two processes that do not train alike."""
     try:
-        run(**settings)
+        function(**settings)
     except ValueError as error:
         return str(error)
     return "nothing"
@@ -55,23 +63,25 @@ join(COORDINATOR, 2, PROCESS)
 said = [
     refused(examples=examples(), batch_size=16 + 2 * PROCESS),
     refused(examples=examples(seed=PROCESS)),
+    refused(together, data=examples(seed=PROCESS)),
+    refused(together, key=PROCESS),
 ]
 read = Read(np.asarray(examples().inputs))
 batches_of(
     Examples(cast(Any, read), examples().targets), np.arange(32).reshape(2, 16), device_mesh()
 )
-together = run(examples())
+both = run(examples())
 with jax.default_device(jax.local_devices()[0]):
     alone = run(examples())
 params = [np.abs(np.asarray(a) - b).max() for a, b in zip(
-    jax.tree.leaves(together.state), jax.tree.leaves(jax.device_get(alone.state)), strict=True
+    jax.tree.leaves(both.state), jax.tree.leaves(jax.device_get(alone.state)), strict=True
 )]  # fmt: skip
 print(json.dumps({
     "devices": jax.device_count(),
     "said": said,
     "read": read.numbers,
-    "state": digest(together.state),
-    "history": [[row["loss"], row["val_loss"]] for row in together.history],
+    "state": digest(both.state),
+    "history": [[row["loss"], row["val_loss"]] for row in both.history],
     "alone": [[row["loss"], row["val_loss"]] for row in alone.history],
     "largest difference": float(max(params)),
 }))  # fmt: skip

@@ -51,6 +51,8 @@ def test_two_processes_train_as_one():
     assert zero["devices"] == 2
     assert "batch_size is 16 in process 0 and 18 in process 1" in zero["said"][0]
     assert "training data is " in zero["said"][1]
+    assert "data is " in zero["said"][2]
+    assert "keys is " in zero["said"][3]
     # Two epochs of three steps, each a mean of at most 16 gradients, summed in another order.
     bound = 6 * 16 * float(np.finfo(np.float32).eps)
     assert zero["largest difference"] < bound

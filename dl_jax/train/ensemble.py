@@ -114,7 +114,8 @@ def make_ensemble(
             states, done = first(keys, hyperparams), 0
         else:
             check_start(jax.eval_shape(first, keys, hyperparams), start)
-            states, done = put(copied(start), run.mesh), epochs_of(start, steps)
+            states, done = copied(start), epochs_of(start, steps)
+        states = put(states, run.mesh)  # as an epoch leaves them: the next one is the same program
         rows = []
         for number in range(done, config.num_epochs):
             states, row = _one_epoch(run, loop, data, keys, states, number)

@@ -55,13 +55,8 @@ def runs(tmp_path, monkeypatch):
     killed = tmp_path / "runs" / "killed"
     killed.mkdir()
     write_json(killed / "config.json", {"out": None})
-    lines = [
-        '{"seed": 0, "epoch": 1}',
-        '{"seed": 1, "epoch": 1}',
-        '{"epoch": 2}',
-        '{"seed": 1, "ep',
-    ]
-    (killed / "metrics.jsonl").write_text("\n".join(lines))
+    lines = [f'{{"seed": {seed}, "epoch": {epoch}}}' for epoch in (1, 2) for seed in (0, 1)]
+    (killed / "metrics.jsonl").write_text("\n".join([*lines, '{"seed": 0, "ep']))
     os.utime(killed / "config.json", (0, 0))
     return tmp_path / "runs"
 

@@ -27,6 +27,7 @@ from dl_jax.train import (
     train_batches,
     zero_totals,
 )
+from dl_jax.train.gpu_graphs import convolutions_in_graphs
 
 
 def load(problem: Problem, variant: str) -> Peer:
@@ -41,7 +42,8 @@ def load(problem: Problem, variant: str) -> Peer:
         problem.workload == "imdb_bow"
     ):  # whole rows for ops.bag_of_words, as the experiment has them
         inputs = np.pad(inputs, ((0, 0), (0, -inputs.shape[1] % 32)))
-    examples = jax.device_put(Examples(inputs, problem.targets))
+    with convolutions_in_graphs():  # as the command lines have it; it finds the devices
+        examples = jax.device_put(Examples(inputs, problem.targets))
     optimizer = optax.adam(LEARNING_RATE, BETA_1, BETA_2, eps=EPSILON)
     if problem.workload == "imdb_bow":
         optimizer = optax.rmsprop(LEARNING_RATE, decay=DECAY, eps=EPSILON)
@@ -50,6 +52,8 @@ def load(problem: Problem, variant: str) -> Peer:
         return _trainer(problem, examples, optimizer, checked)
 
     note = "draws the order of all examples for each run, and keeps loss and accuracy"
+    if jax.default_backend() == "gpu":
+        note += "; convolutions in CUDA graphs"
     return Peer(
         version("dl-jax"),
         jax.default_backend(),

@@ -10,8 +10,9 @@ architecture in PyTorch, in turns. On a CPU it is eager, its images lie channels
 last, and the faster of the two is compared; on a GPU it is compiled, as it comes and with CUDA
 graphs. In bfloat16 the layers compute, and parameters stay in float32, here and there.
 Expected: at batch 8 on a CPU a forward pass takes no longer than PyTorch's, and a training step at
-most 1.1 times as long; on a GPU neither takes longer. Where that is missed docs/architectures.md and
-docs/performance.md say. All networks together take most of an hour on 2 cores.
+most 1.1 times as long; on a GPU neither takes longer. Where that is missed is in
+docs/architectures.md and docs/performance.md. All networks together take most of an hour on 2
+cores.
 """
 
 import time

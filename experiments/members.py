@@ -17,6 +17,7 @@ from dl_jax.train.nonfinite import are_finite, learned
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.step import Metrics
 from experiments.grid import Grid
+from experiments.options import Training
 from experiments.record import Record
 from experiments.resuming import resumable
 
@@ -55,9 +56,9 @@ def train_members(
     by_hand: backprop.Network | None = None,
     keep_history: bool = True,
 ) -> Members:
-    """Train every seed at every point of the grid, an epoch of all of them as one program.
+    """Train every seed at every point of the grid, some steps of all of them as one program.
 
-    Behind epochs it is kept, as a run of one seed is, and a run that is resumed goes on there.
+    It is kept as a run of one seed is, and a run that is resumed goes on there.
 
     Args:
         record: of the run, whose options are `Training`; it gets the time.
@@ -80,7 +81,8 @@ def train_members(
     print(f"{len(keys)} members as one program", flush=True)
     train = make_ensemble(model, objective, optimizer, data, schedule, by_hand)
     rows: Rows = []  # of the first epoch, of all members, then of the next
-    size = len(keys) * len(data.train.inputs)
+    size = len(data.train.inputs)
+    assert isinstance(record.config, Training)
 
     def like() -> TrainState:
         return jax.eval_shape(train, keys, hyperparams)[0]
@@ -94,25 +96,40 @@ def train_members(
         for i in range(0, len(kept), len(keys)):
             rows += kept[i : i + len(keys)]
             after(int(rows[-1]["epoch"]), rows[i:])
-        seen = len(kept) * len(data.train.inputs)
+        seen = _examples(start.step, schedule, size) if start else 0
 
-        def behind(epoch: int, columns: Metrics, states: TrainState) -> None:
+        def behind(epoch: int, columns: Metrics) -> None:
             now = [{k: float(v[i]) for k, v in columns.items()} for i in range(len(keys))]
             rows.extend({"epoch": epoch, **row} for row in now)
-            shown = {k: v.mean() for k, v in columns.items() if not k.startswith("val_")}
-            advance(size, shown, 1)
             after(epoch, rows[-len(keys) :])
-            if keep is not None:
-                keep(Checkpoint(states, {}, rows, time.perf_counter() - started))
 
-        bar = progress_bar(schedule.num_epochs, size, show=True, seen=seen)
+        def between(checkpoint: Checkpoint) -> None:
+            nonlocal seen
+            before, seen = seen, _examples(checkpoint.step, schedule, size)
+            sums = {k: v.mean() for k, v in jax.device_get(checkpoint.totals).items()}
+            advance(len(keys) * (seen - before), sums, seen % size)
+            if keep is not None:
+                seconds = time.perf_counter() - started
+                keep(checkpoint._replace(history=rows, seconds=seconds))
+
+        bar = progress_bar(schedule.num_epochs, len(keys) * size, show=True, seen=len(keys) * seen)
+        every = record.config.checkpoint_every
         with record.timed("training"), bar as advance:
-            states, _ = train(keys, hyperparams, behind, start and start.state)
+            states, _ = train(
+                keys, hyperparams, behind, start=start and start._replace(history=()),
+                checkpoint=between, checkpoint_every=every,
+            )  # fmt: skip
     fits = [
         Fit(jax.tree.map(lambda a, i=i: a[i], states), rows[i :: len(keys)], 0.0)
         for i in range(len(keys))
     ]
     return Members(fits, grid, len(seeds))
+
+
+def _examples(step: int, schedule: Schedule, size: int) -> int:
+    """How many examples a member has seen."""
+    epoch, step = divmod(step, -(-size // schedule.batch_size))
+    return epoch * size + step * schedule.batch_size
 
 
 def add_members(record: Record, seeds: Sequence[int], grid: Grid, rows: Rows) -> None:

@@ -121,23 +121,20 @@ def check_start(expected: TrainState, state: TrainState) -> None:
         raise ValueError(f"start: expected {'; '.join(said)}{more}")
 
 
-def epochs_of(states: TrainState, steps: int) -> int:
-    """Return how many epochs are behind the states of an ensemble.
+def steps_of(states: TrainState) -> int:
+    """Return how many steps are behind the states of an ensemble.
 
     Args:
         states: with a leading axis of members.
-        steps: of an epoch.
 
     Raises:
-        ValueError: if they are within one, or not all behind the same.
+        ValueError: if they are not all behind the same.
     """
     made = sorted(set(np.asarray(states.step).tolist()))
-    if len(made) > 1 or made[0] % steps:
-        raise ValueError(
-            f"start: expected all members behind the same epoch, a multiple of {steps} steps, got "
-            f"{', '.join(map(str, made))}"
-        )
-    return made[0] // steps
+    if len(made) > 1:
+        got = ", ".join(map(str, made))
+        raise ValueError(f"start: expected all members behind the same step, got {got}")
+    return made[0]
 
 
 def check_totals(done: int, totals: Mapping[str, Any], nonfinite: str) -> None:
@@ -152,7 +149,7 @@ def check_totals(done: int, totals: Mapping[str, Any], nonfinite: str) -> None:
         raise ValueError(
             f"start: its epoch has made {done} steps; expected the totals of them, got none"
         )
-    if nonfinite == "stop" and totals.get("skipped"):
+    if nonfinite == "stop" and np.any(totals.get("skipped", 0)):
         raise ValueError(
             "start: updates of the epoch that has begun were left out; expected nonfinite='skip', "
             "got 'stop'"

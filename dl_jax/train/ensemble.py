@@ -2,35 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jax import lax
 from jaxtyping import Array, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
-from dl_jax.train.checks import check_start, epochs_of
+from dl_jax.train.ensemble_calls import After, by_calls, over
+from dl_jax.train.fit import Checkpoint
 from dl_jax.train.hyperparams import Hyperparams
-from dl_jax.train.mesh import copied, put
+from dl_jax.train.mesh import put
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.state import TrainState
-from dl_jax.train.step import Metrics
-from dl_jax.train.whole_run import (
-    Data,
-    History,
-    Run,
-    Schedule,
-    first_state,
-    one_epoch,
-    prepared,
-    whole_run,
-)
-
-After = Callable[[int, Metrics, TrainState], None]
+from dl_jax.train.whole_run import Data, History, Run, Schedule, prepared, whole_run
 
 
 class Ensemble(Protocol):
@@ -41,9 +29,12 @@ class Ensemble(Protocol):
         keys: Key[Array, " m"],
         hyperparams: Hyperparams,
         after: After | None = None,
-        start: TrainState | None = None,
+        *,
+        start: Checkpoint | None = None,
+        checkpoint: Callable[[Checkpoint], None] | None = None,
+        checkpoint_every: int | None = None,
     ) -> tuple[TrainState, History]:
-        """Train as one program; with `after` or from a `start`, an epoch is a program."""
+        """Train as one program; by calls where something is to be done between them."""
         ...
 
 
@@ -57,7 +48,7 @@ def make_ensemble(
     *,
     loop: bool | None = None,
 ) -> Ensemble:
-    """Return `train(keys, hyperparams, after=None, start=None)`, member i the run of key i.
+    """Return `train(keys, hyperparams)`, which trains member i as the run of key i.
 
     All members are one compiled program. Each has its own parameters, order of the examples and
     dropout, and the values of the hyperparameters at its place; so it is the run that `make_train`
@@ -77,16 +68,18 @@ def make_ensemble(
 
     Returns:
         A pure function of keys `[m]` and of hyperparameters by name, `[m]` each, `{}` for none:
-        the states and the histories, with a leading axis of members. It is one program; given
-        `after(epoch, row, states)`, an epoch of all members is one, and behind each `after` is
-        called, on the host, with its number, from 1, what histories will have of it, `[m]` each,
-        and the states, whose memory the next epoch takes. From `start`, states that `after` was
-        given, it goes on to the same end, to the bit on a CPU; the histories have what is left.
+        the states and the histories, with a leading axis of members. It is one program; given one
+        of these it makes calls of some steps of all members, and is no longer pure:
+        `after(epoch, row)`, called behind each epoch with its number, from 1, and what histories
+        will have of it, `[m]` each; `checkpoint` and `checkpoint_every`, as of `fit`, whose
+        checkpoints have the states and totals of all members, and no history; `start`, one of
+        these, from which it goes on to the same end, to the bit on a CPU. The histories then have
+        the epochs that ended since.
 
     Raises:
         ValueError: if data, model and config do not fit each other; by what is returned, for
             hyperparameters that are not data to the optimizer or the model, for states to start
-            from that are none of these members behind an epoch, and where processes were called
+            from that are none of these members, and where processes were called
             with different data, keys or states.
     """
     run = prepared(model, objective, optimizer, data, config, by_hand, None)
@@ -96,33 +89,21 @@ def make_ensemble(
     if loop is None:
         loop = all(device.platform == "cpu" for device in jnp.asarray(data.train.inputs).devices())
 
-    steps = -(-len(data.train.inputs) // config.batch_size)
-
     def train(
         keys: Key[Array, " m"],
         hyperparams: Hyperparams,
         after: After | None = None,
-        start: TrainState | None = None,
+        *,
+        start: Checkpoint | None = None,
+        checkpoint: Callable[[Checkpoint], None] | None = None,
+        checkpoint_every: int | None = None,
     ) -> tuple[TrainState, History]:
-        if after is None and start is None:
+        if after is None and start is None and checkpoint is None:
             return _members(run, loop, data, keys, hyperparams)
-        if jax.process_count() > 1:
-            given = {"keys": keys, "hyperparams": hyperparams, "start": start}
-            check_alike({name: digest(tree) for name, tree in given.items()})
-        first = partial(_first_states, run, loop, data)
-        if start is None:
-            states, done = first(keys, hyperparams), 0
-        else:
-            check_start(jax.eval_shape(first, keys, hyperparams), start)
-            states, done = copied(start), epochs_of(start, steps)
-        states = put(states, run.mesh)  # as an epoch leaves them: the next one is the same program
-        rows = []
-        for number in range(done, config.num_epochs):
-            states, row = _one_epoch(run, loop, data, keys, states, number)
-            rows.append(jax.device_get(row))
-            if after is not None:
-                after(number + 1, rows[-1], states)
-        return states, jax.tree.map(lambda *values: jnp.stack(values, axis=1), *rows or [{}])
+        return by_calls(
+            run, loop, data, keys, hyperparams, after=after, start=start, checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+        )  # fmt: skip
 
     return train
 
@@ -131,28 +112,4 @@ def make_ensemble(
 def _members(
     run: Run, loop: bool, data: Data, keys: Key[Array, " m"], hyperparams: Hyperparams
 ) -> tuple[TrainState, History]:
-    return _over(loop, partial(whole_run, run, data), keys, hyperparams)
-
-
-@partial(jax.jit, static_argnames=("run", "loop"))
-def _first_states(
-    run: Run, loop: bool, data: Data, keys: Key[Array, " m"], hyperparams: Hyperparams
-) -> TrainState:
-    return _over(loop, partial(first_state, run, data), keys, hyperparams)
-
-
-@partial(jax.jit, static_argnames=("run", "loop"), donate_argnames="states")
-def _one_epoch(
-    run: Run, loop: bool, data: Data, keys: Key[Array, " m"], states: TrainState, number: int
-) -> tuple[TrainState, Metrics]:
-    def epoch(key: Key[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-        return one_epoch(run, data, key, state, number)
-
-    return _over(loop, epoch, keys, states)
-
-
-def _over(loop: bool, function: Callable[..., Any], *members: Any) -> Any:
-    """The function of each member, one after the other or all at once."""
-    if loop:
-        return lax.map(lambda member: function(*member), members)
-    return jax.vmap(function)(*members)
+    return over(loop, partial(whole_run, run, data), keys, hyperparams)

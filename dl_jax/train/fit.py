@@ -20,7 +20,7 @@ from dl_jax.train.checks import check_start, check_totals
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.mesh import copied, put
 from dl_jax.train.nonfinite import NonFiniteError, are_finite, cause, learned, place_in
-from dl_jax.train.pieces import on_devices, pieces_of
+from dl_jax.train.pieces import on_devices, pieces_of, steps_a_call
 from dl_jax.train.processes import check_alike, digest
 from dl_jax.train.progress import progress_bar
 from dl_jax.train.state import Examples, TrainState, init_state, streams
@@ -29,7 +29,6 @@ from dl_jax.train.whole_run import Data, Schedule, prepared
 
 Row = dict[str, float]
 Callback = Callable[[int, Row], None]
-_CALLS_AN_EPOCH = 20  # between which the progress bar moves, and Ctrl-C is heard
 
 
 class Checkpoint(NamedTuple):
@@ -192,7 +191,6 @@ def fit(
     compile_seconds = time.perf_counter() - started
 
     history = list(start.history)
-    a_call = -(-whole // _CALLS_AN_EPOCH)
     seen = first_epoch * size + done * batch_size
     with progress_bar(num_epochs, size, show=progress, seen=seen) as advance:
         for epoch in range(first_epoch, num_epochs):
@@ -205,9 +203,7 @@ def fit(
             begun = copied((state, totals)) if nonfinite == "stop" else (state, totals)
             step, behind = done, epoch * steps
             while step < whole:
-                count = min(a_call, whole - step)
-                if checkpoint_every:
-                    count = min(count, checkpoint_every - (behind + step) % checkpoint_every)
+                count = steps_a_call(step, whole, behind, checkpoint_every)
                 state, totals = run(
                     state, totals, *batches[:2], noise, step * batch_size, count,
                     batch_size=batch_size,

@@ -11,6 +11,8 @@ from jaxtyping import Array, Int
 from dl_jax.train.mesh import put
 from dl_jax.train.state import Examples
 
+_CALLS_AN_EPOCH = 20  # between which the progress bar moves, and Ctrl-C is heard
+
 
 class Piece(NamedTuple):
     """Batches of one size, in the form in which `train_batches` takes them.
@@ -51,6 +53,21 @@ def pieces_of(
         Piece(batches_of(train, whole, mesh), None, 0),
         Piece(batches_of(train, last, mesh), None, 0),
     )
+
+
+def steps_a_call(step: int, whole: int, before: int, every: int | None) -> int:
+    """Return how many steps the next call of the compiled program makes; 0 behind whole batches.
+
+    Args:
+        step: of the epoch, from which it goes on.
+        whole: whole batches of an epoch.
+        before: steps before this epoch.
+        every: behind each multiple of so many steps a call has to end.
+    """
+    count = min(-(-whole // _CALLS_AN_EPOCH), whole - step)
+    if every and count > 0:
+        count = min(count, every - (before + step) % every)
+    return max(count, 0)
 
 
 def batches_of(train: Examples, numbers: Int[np.ndarray, "steps b"], mesh: Mesh) -> Examples:

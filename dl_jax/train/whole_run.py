@@ -161,24 +161,43 @@ def one_epoch(
     run: Run, data: Data, key: Key[Array, ""], state: TrainState, number: Int[Array, ""] | int
 ) -> tuple[TrainState, Metrics]:
     """Return the state after an epoch, from 0, and its row of the history."""
-    model, objective, optimizer, config, by_hand, mesh = run
-    examples, validation = data
+    examples, batch_size = data.train, run.config.batch_size
     size = len(examples.inputs)
-    whole, rest = divmod(size, config.batch_size)
+    whole, rest = divmod(size, batch_size)
     _, order_key, noise = streams(key)
     order = epoch_order(order_key, number, size)
-    carry = state, zero_totals(model, objective, state, examples, config.nonfinite)
-    pieces = [(0, whole, config.batch_size), (size - rest, 1, rest)]
-    for first, count, length in pieces[: 1 + bool(rest)]:
-        carry = train_batches(
-            model, objective, optimizer, *carry, examples, order, noise, first, count,
-            batch_size=length, by_hand=by_hand, mesh=mesh, nonfinite=config.nonfinite,
-        )  # fmt: skip
-    state, totals = carry
+    totals = zero_totals(run.model, run.objective, state, examples, run.config.nonfinite)
+    pieces = [(0, whole, batch_size), (size - rest, 1, rest)]
+    for piece in pieces[: 1 + bool(rest)]:
+        state, totals = some_steps(run, state, totals, examples, order, noise, *piece)
+    return state, row_of(run, data, state, totals)
+
+
+def some_steps(
+    run: Run,
+    state: TrainState,
+    totals: Metrics,
+    examples: Examples,
+    order: Int[Array, " n"],
+    noise: Key[Array, ""],
+    first: Int[Array, ""] | int,
+    count: Int[Array, ""] | int,
+    batch_size: int,
+) -> tuple[TrainState, Metrics]:
+    """Make steps of an epoch; as `train_batches`."""
+    return train_batches(
+        run.model, run.objective, run.optimizer, state, totals, examples, order, noise, first,
+        count, batch_size=batch_size, by_hand=run.by_hand, mesh=run.mesh,
+        nonfinite=run.config.nonfinite,
+    )  # fmt: skip
+
+
+def row_of(run: Run, data: Data, state: TrainState, totals: Metrics) -> Metrics:
+    """Return the row of the history that an epoch's totals are, validation with it."""
     row = {k: totals[k] for k in totals.keys() & {"skipped"}}
-    seen = size - totals.get("left_out", 0)
+    seen = len(data.train.inputs) - totals.get("left_out", 0)
     row |= {k: v / seen for k, v in totals.items() if k not in ("skipped", "left_out")}
-    if validation is not None:
-        figures = evaluate(model, objective, state, validation, mesh)
+    if data.validation is not None:
+        figures = evaluate(run.model, run.objective, state, data.validation, run.mesh)
         row |= {f"val_{name}": figure for name, figure in figures.items()}
-    return state, row
+    return row

@@ -30,7 +30,7 @@ from dl_jax.train import (
     train_batches,
     zero_totals,
 )
-from dl_jax.train.ensemble import _one_epoch
+from dl_jax.train.ensemble_calls import _some_steps
 from dl_jax.train.pieces import batches_of
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
@@ -234,17 +234,19 @@ def test_make_train_and_an_ensemble_of_it():
     assert_same(together["loss"], jnp.stack([train(key)[1]["loss"] for key in keys]))
 
 
-def test_each_epoch_of_an_ensemble_is_one_program_also_from_states_of_the_host():
+def test_calls_of_an_ensemble_are_one_program_also_from_states_of_the_host():
     model, objective, examples = CASES["mlp"]
     data, keys = Data(examples, examples), jax.random.split(jax.random.key(1), 2)
-    train = make_ensemble(model, objective, OPTIMIZER, data, Schedule(3, BATCH))
-    made = _one_epoch._cache_size  # pyright: ignore[reportAttributeAccessIssue]
-    before, behind = made(), []
-    states, _ = train(keys, {}, lambda *all_: behind.append(jax.device_get(all_[-1])))
-    assert made() == before + 1
-    resumed, _ = train(keys, {}, start=behind[0])
-    chex.assert_trees_all_equal(resumed, states)
-    assert made() == before + 1
+    train = make_ensemble(model, objective, OPTIMIZER, data, Schedule(2, BATCH))
+    made = _some_steps._cache_size  # pyright: ignore[reportAttributeAccessIssue]
+    before, kept = made(), []
+    states, _ = train(keys, {}, checkpoint=lambda one: kept.append(jax.device_get(one)))
+    assert [one.step for one in kept] == [1, 2, 3, 4, 5, 6]
+    assert made() == before + 2  # one of whole batches, one of the last
+    for one in kept:
+        resumed, _ = train(keys, {}, start=one)
+        chex.assert_trees_all_equal(resumed, states)
+    assert made() == before + 2
 
 
 def test_a_trained_state_is_evaluated_where_it_lies():

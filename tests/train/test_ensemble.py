@@ -12,6 +12,7 @@ import pytest
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import MLP, create
 from dl_jax.train import (
+    Checkpoint,
     Data,
     Examples,
     Schedule,
@@ -67,7 +68,7 @@ def test_epoch_by_epoch_it_is_the_same(data, keys, loop):
     optimizer = optax.inject_hyperparams(adam)(learning_rate=0.0)
     train = make_ensemble(MODEL, MULTICLASS, optimizer, data, SCHEDULE, loop=loop)
     rates, seen = {"learning_rate": jnp.array([0.1, 0.01, 0.001])}, []
-    states, histories = train(keys, rates, lambda epoch, row, _: seen.append((epoch, row)))
+    states, histories = train(keys, rates, lambda epoch, row: seen.append((epoch, row)))
     whole = train(keys, rates)
     # Another program, whose roundings may differ: six steps, of 2^-24 each.
     chex.assert_trees_all_close((states, histories), whole, rtol=1e-5, atol=1e-6)
@@ -78,16 +79,27 @@ def test_epoch_by_epoch_it_is_the_same(data, keys, loop):
 
 
 @pytest.mark.parametrize("loop", [True, False])
-def test_from_states_behind_an_epoch_it_goes_on_to_the_same_end(data, keys, loop):
+def test_from_any_checkpoint_it_goes_on_to_the_same_end(data, keys, loop):
     optimizer = optax.inject_hyperparams(adam)(learning_rate=0.0)
     train = make_ensemble(MODEL, MULTICLASS, optimizer, data, Schedule(3, 8), loop=loop)
     rates, kept = {"learning_rate": jnp.array([0.1, 0.01, 0.001])}, []
-    states, histories = train(keys, rates, lambda *a: kept.append(jax.device_get(a[2])))
-    left = jax.tree.map(lambda column: column[:, 1:], histories)
-    for start in (kept[0], jax.tree.map(jnp.asarray, kept[0])):  # of a file, and of a device
-        assert_same_bits(train(keys, rates, None, start), (states, left))
-        assert_same_bits(start, kept[0])  # the program took none of its memory
-    assert_same_bits(train(keys, rates, None, kept[2]), (states, {}))  # nothing is left
+    states, histories = train(keys, rates, checkpoint=lambda one: kept.append(jax.device_get(one)))
+    assert [one.step for one in kept] == list(range(1, 10))  # of three steps, the last one short
+    for one in kept:
+        left = {k: v[:, one.step // 3 :] for k, v in histories.items()} if one.step < 9 else {}
+        for start in (one, jax.tree.map(jnp.asarray, one)):  # of a file, and of a device
+            assert_same_bits(train(keys, rates, start=start), (states, left))
+            assert_same_bits(start, one)  # the program took none of its memory
+
+
+def test_checkpoints_come_behind_each_so_many_steps_too(keys):
+    inputs = jax.random.normal(jax.random.key(1), (200, 5))
+    examples = Examples(inputs, jnp.zeros(200, jnp.int32))
+    train = make_ensemble(MODEL, MULTICLASS, adam(0.01), Data(examples), Schedule(1, 4))
+    steps = []
+    train(keys, {}, checkpoint=lambda one: steps.append(one.step), checkpoint_every=7)
+    assert set(range(7, 50, 7)) < set(steps)
+    assert max(b - a for a, b in zip([0, *steps], steps, strict=False)) == 3  # a twentieth
 
 
 def test_states_of_other_members_are_refused(data, keys):
@@ -96,10 +108,13 @@ def test_states_of_other_members_are_refused(data, keys):
     with pytest.raises(
         ValueError, match=r"^start: expected step int32\[2\], got int32\[3\]; .*more"
     ):
-        train(keys[:2], {}, None, states)
-    within = dataclasses.replace(states, step=jnp.array([3, 4, 3], jnp.int32))
-    with pytest.raises(ValueError, match=r"behind the same epoch, a multiple of 3 steps, got 3, 4"):
-        train(keys, {}, None, within)
+        train(keys[:2], {}, start=Checkpoint(states))
+    apart = dataclasses.replace(states, step=jnp.array([3, 4, 3], jnp.int32))
+    with pytest.raises(ValueError, match=r"all members behind the same step, got 3, 4"):
+        train(keys, {}, start=Checkpoint(apart))
+    within = dataclasses.replace(states, step=jnp.array([4, 4, 4], jnp.int32))
+    with pytest.raises(ValueError, match=r"has made 1 steps; expected the totals of them"):
+        train(keys, {}, start=Checkpoint(within))
 
 
 def test_members_loop_or_step_together(data):

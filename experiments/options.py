@@ -128,11 +128,6 @@ def check(config: Output) -> None:
     if not isinstance(config, Training):
         return
     grid_of(config.sweep, config)
-    if (config.seeds > 1 or config.sweep) and config.checkpoint_every:
-        raise ValueError(
-            "checkpoint_every: several seeds or a sweep are kept behind epochs, each of them one "
-            "program; leave out --checkpoint-every"
-        )
     if config.tensorboard and find_spec("tensorboardX") is None:
         raise ValueError(
             "--tensorboard needs tensorboardX, which is not installed: "

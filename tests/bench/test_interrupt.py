@@ -9,6 +9,14 @@ import pytest
 from dl_jax.bench.interrupt import held_back
 
 
+@pytest.fixture(autouse=True)
+def usual():
+    """Also where a shell keeps Ctrl-C from what runs behind it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press():
     os.kill(os.getpid(), signal.SIGINT)
 

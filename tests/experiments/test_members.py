@@ -194,11 +194,6 @@ def test_a_batch_divides_over_eight_devices(module):
     assert module.Config().batch_size % 8 == 0
 
 
-def test_several_seeds_are_not_kept_within_an_epoch():
-    with pytest.raises(ValueError, match=r"checkpoint_every: several seeds .* behind .*-every$"):
-        fashion_mnist_mlp.run(Config("embedded", seeds=2, checkpoint_every=5))
-
-
 def test_ctrl_c_between_epochs_of_several_seeds_keeps_those_that_are_over(monkeypatch):
     def stop(seeds, rows):
         if rows[0]["epoch"] == 2:

@@ -110,23 +110,28 @@ def test_a_run_stopped_within_an_epoch_and_resumed_is_the_one_left_alone(
 
 
 @pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("within", [False, True])
 @pytest.mark.parametrize(
     "options", [("--seeds", "2"), ("--seeds", "2", "--sweep", "learning_rate=1e-3,1e30")]
 )
-def test_many_members_stopped_behind_an_epoch_and_resumed_are_those_left_alone(
-    options, folder, start, stop_in, capsys
+def test_many_members_stopped_and_resumed_are_those_left_alone(
+    options, within, folder, start, stop_in, capsys
 ):
     """Also where a member of a sweep has gone wrong, which is no reason to lose the others."""
     options += ("--num-epochs", "3")
     assert start("--out", "alone", *options) == 0
-    stop_in(members, "add_members", 2, signal.SIGTERM)
-    stop_in(sweeps, "add_members", 2, signal.SIGTERM)
+    if within:  # 45 steps an epoch, so that this is the third
+        stop_in(resuming, "save_checkpoint", 4, signal.SIGTERM)
+        options += ("--checkpoint-every", "25")
+    else:
+        stop_in(members, "add_members", 2, signal.SIGTERM)
+        stop_in(sweeps, "add_members", 2, signal.SIGTERM)
     assert start("--out", "stopped", *options) == 143
     assert json.loads((folder / "stopped/result.json").read_text())["status"] == "interrupted"
     command = capsys.readouterr().err.splitlines()[-1].split()
     assert start(*command[3:]) == 0
     said = capsys.readouterr().out
-    assert "Training 1 goes on behind step 90" in said
+    assert f"Training 1 goes on behind step {100 if within else 90}" in said
     assert [said.count(f"epoch  {epoch} ") for epoch in (1, 2, 3)] == [1, 1, 1]
     results = [json.loads((folder / n / "result.json").read_text()) for n in ("alone", "stopped")]
     for name in ("history", "spread", "tables", "figures", "status"):

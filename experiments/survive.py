@@ -2,6 +2,7 @@
 
     python -m experiments.survive
     python -m experiments.survive --kills 5
+    python -m experiments.survive --seeds 3 --num-epochs 4
 
 The lecture's feed-forward network trains twice on Fashion-MNIST, in processes of their own. One is
 left alone. The other gets SIGKILL at random moments, counted from its start, and is resumed each
@@ -38,6 +39,8 @@ class Config(Options):
     """Steps between two checkpoints."""
     seconds: float = 4.0
     """Of training before a kill, at most, beside the seconds of a start."""
+    seeds: int = 1
+    """How many both train, in one program; compared are all figures and the first one's weights."""
 
 
 def run(config: Config) -> Record:
@@ -134,7 +137,7 @@ def _run(config: Config, folder: Path, moment: float | None) -> bool:
     """
     words = ["-m", "experiments.fashion_mnist_mlp", "--data", config.data, "--out", str(folder)]
     words += ["--num-epochs", str(config.num_epochs), "--seed", str(config.seed)]
-    words += ["--checkpoint-every", str(config.checkpoint_every)]
+    words += ["--checkpoint-every", str(config.checkpoint_every), "--seeds", str(config.seeds)]
     if (folder / "result.json").exists():
         words.append("--resume")
     elif folder.exists():  # killed before anything was in it

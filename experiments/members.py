@@ -116,8 +116,7 @@ def train_members(
         every = record.config.checkpoint_every
         with record.timed("training"), bar as advance:
             states, _ = train(
-                keys, hyperparams, behind, start=start and start._replace(history=()),
-                checkpoint=between, checkpoint_every=every,
+                keys, hyperparams, behind, start=start, checkpoint=between, checkpoint_every=every
             )  # fmt: skip
     fits = [
         Fit(jax.tree.map(lambda a, i=i: a[i], states), rows[i :: len(keys)], 0.0)

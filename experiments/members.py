@@ -87,8 +87,10 @@ def train_members(
     def like() -> TrainState:
         return jax.eval_shape(train, keys, hyperparams)[0]
 
+    stops = schedule.nonfinite == "stop" and not grid[0]  # a sweep may have points that diverge
+
     with resumable(record, like, num_epochs=schedule.num_epochs) as (start, keep):
-        if keep_history:  # a run that is refused has kept what it had
+        if keep_history and record.config.resume:  # a run that is refused has kept what it had
             record.restore([])
         kept, before = (start.history, start.seconds) if start else ([], 0.0)
         record.add_time("training", before)
@@ -100,14 +102,19 @@ def train_members(
 
         def behind(epoch: int, columns: Metrics) -> None:
             now = [{k: float(v[i]) for k, v in columns.items()} for i in range(len(keys))]
+            if stops:
+                check_losses(seeds, [row["loss"] for row in now], epoch)
             rows.extend({"epoch": epoch, **row} for row in now)
             after(epoch, rows[-len(keys) :])
 
         def between(checkpoint: Checkpoint) -> None:
             nonlocal seen
             before, seen = seen, _examples(checkpoint.step, schedule, size)
-            sums = {k: v.mean() for k, v in jax.device_get(checkpoint.totals).items()}
-            advance(len(keys) * (seen - before), sums, seen % size)
+            sums = jax.device_get(checkpoint.totals)
+            if stops and sums:
+                check_losses(seeds, sums["loss"].tolist(), seen // size + 1)
+            means = {k: v.mean() for k, v in sums.items()}
+            advance(len(keys) * (seen - before), means, seen % size)
             if keep is not None:
                 seconds = time.perf_counter() - started
                 keep(checkpoint._replace(history=rows, seconds=seconds))
@@ -150,11 +157,11 @@ def add_means(record: Record, seeds: Sequence[int], rows: Rows) -> None:
     print(f"epoch {row['epoch']:2.0f}  {'  '.join(figures)}", flush=True)
 
 
-def check_losses(seeds: Sequence[int], rows: Rows) -> None:
+def check_losses(seeds: Sequence[int], losses: Sequence[float], epoch: int) -> None:
     """Raise a FloatingPointError that names the seeds whose loss is not finite in an epoch."""
-    wrong = [s for s, row in zip(seeds, rows, strict=True) if not math.isfinite(row["loss"])]
+    wrong = [s for s, loss in zip(seeds, losses, strict=True) if not math.isfinite(loss)]
     if wrong:
-        raise _not_finite("loss", wrong, seeds, f" in epoch {rows[0]['epoch']:.0f}")
+        raise _not_finite("loss", wrong, seeds, f" in epoch {epoch}")
 
 
 def check_learned(seeds: Sequence[int], fits: Sequence[Fit]) -> None:
@@ -170,6 +177,5 @@ def _not_finite(
     some = f"{', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''}"
     return FloatingPointError(
         f"not finite{where}: the {what} of {len(wrong)} of {len(seeds)} seeds, {some}. Alone, with "
-        f"--seed {wrong[0]} and without --seeds, a run names the step and the layer; --nonfinite "
-        "skip leaves such updates out"
+        f"--seed {wrong[0]} and without --seeds, a run names the step and the layer"
     )

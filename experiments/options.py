@@ -1,6 +1,7 @@
 """What every experiment takes on the command line, and how a configuration is run."""
 
 import errno
+import shlex
 import signal
 import sys
 import traceback
@@ -103,7 +104,7 @@ def command(experiment: str, config: Output) -> str:
                 words.append(f"--{name}" if value else f"--no-{name}")
                 continue
             parts = map(str, value) if isinstance(value, tuple) else [str(value)]
-            words += [f"--{name}", *parts]
+            words += [f"--{name}", *map(shlex.quote, parts)]
     return " ".join(words)
 
 

@@ -1,5 +1,6 @@
 """A run's record, which grows as the run goes on."""
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,10 @@ class Record:
     def restore(self, rows: Sequence[dict[str, float]]) -> None:
         """Begin the history with the epochs of a run that is resumed."""
         self.result["history"] = list(rows)
+        if isinstance(self.config, Training) and self.config.tensorboard:
+            board = self.folder / "tensorboard"
+            shutil.rmtree(board, ignore_errors=True)
+            self.board = report.open_board(board)
         report.write_text(self.folder / "metrics.jsonl", "")
         for row in rows:
             self.add_line(row)

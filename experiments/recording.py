@@ -73,8 +73,7 @@ def _written(
             running = {**blank, "status": "running"}
             report.write_json(folder / "result.json", running)  # so that it can be resumed
     record = Record(folder, blank, bool(changes), config=config)
-    if isinstance(config, Training) and config.tensorboard:
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)  # it is written again on resuming
+    if isinstance(config, Training) and config.tensorboard and not config.resume:
         record.board = report.open_board(folder / "tensorboard")
     try:
         with kept_programs() as programs, in_precision(record.precision):

@@ -22,6 +22,7 @@ from dl_jax.train import (
     save_checkpoint,
 )
 from dl_jax.train.checkpoints import checkpoints_in
+from dl_jax.train.checks import check_totals
 from dl_jax.train.nonfinite import are_finite, learned
 from experiments.folders import resume_command, settings_of
 from experiments.options import Stopped, Training, command, end_in_order
@@ -90,48 +91,57 @@ def kept(
     Raises:
         Stopped: after Ctrl-C or SIGTERM, once the run is kept.
         CheckpointError: if a checkpoint cannot be written.
-        NonFiniteError: as `fit`, with what is kept.
+        FloatingPointError: as `fit` or an ensemble raises it, with what is kept.
         ValueError: if the run is resumed and its checkpoints do not fit or are all damaged.
     """
     place = folder / "checkpoints" / str(stage)
     about = {"experiment": experiment, "config": settings_of(vars(config)), **about}
     start = None if like is None else _loaded(place, like, about)
+    if start:  # before anything is written
+        check_totals(len(start.totals), start.totals, config.nonfinite)
     resume = resume_command(experiment, config, folder)
-    last = start.step if start else 0
+    last, newest = start.step if start else 0, start
     due = time.monotonic() + _FIRST
+
+    def write(checkpoint: Checkpoint) -> None:
+        nonlocal last, due
+        own = on_one_device(checkpoint.state)
+        # Parameters that went wrong within an epoch are found at its end: they are not kept.
+        # Of a sweep some points may have gone wrong, which end no run.
+        if config.sweep or are_finite(learned(own)):
+            started = time.monotonic()
+            save_checkpoint(place, checkpoint._replace(state=own), about)
+            ended = time.monotonic()
+            last, due = checkpoint.step, ended + _SHARE * (ended - started)
 
     with _heard() as signals:
 
         def keep(checkpoint: Checkpoint) -> None:
-            nonlocal last, due
-            step, between = checkpoint.step, not checkpoint.totals
+            nonlocal newest
+            newest, step = checkpoint, checkpoint.step
             if config.checkpoint_every:
                 asked = step // config.checkpoint_every > last // config.checkpoint_every
             else:
-                asked = between and time.monotonic() >= due
-            if not (asked or signals):
-                return
-            own = on_one_device(checkpoint.state)
-            # Parameters that went wrong within an epoch are found at its end: they are not kept.
-            # Of a sweep some points may have gone wrong, which end no run.
-            if config.sweep or are_finite(learned(own)):
-                started = time.monotonic()
-                save_checkpoint(place, checkpoint._replace(state=own), about)
-                ended = time.monotonic()
-                last, due = step, ended + _SHARE * (ended - started)
+                asked = not checkpoint.totals and time.monotonic() >= due
+            if asked or signals:
+                write(checkpoint)
             if signals:
                 raise Stopped(signals[0], resume if checkpoints_in(place) else "")
 
         try:
             yield Kept(start, keep if jax.process_index() == 0 else None)
-        except NonFiniteError as error:
+        except FloatingPointError as error:
             found = checkpoints_in(place)
             again = f"{resume if found else command(experiment, config)} --nonfinite skip"
             where = f"The last finite checkpoint is {found[-1]}" if found else "No checkpoint"
             way = "go on" if found else "begin again"
             hint = f". {where}; to leave such updates out, {way} with\n  {again}"
-            raise NonFiniteError(error.step, error.epoch, error.place, hint) from error
-    if signals:
+            if isinstance(error, NonFiniteError):
+                raise NonFiniteError(error.step, error.epoch, error.place, hint) from error
+            raise FloatingPointError(f"{error}{hint}") from error
+    if signals:  # heard behind the last call
+        if newest and newest.step != last:
+            write(newest)
         raise Stopped(signals[0], resume)
 
 

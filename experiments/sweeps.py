@@ -1,6 +1,6 @@
 """A sweep: the same training with several values of a setting, as one program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from experiments.members import Members, Rows, add_members, train_members
 from experiments.record import Record
 from experiments.training import Task
 
-Figures = Mapping[str, tuple[float, report.Spread | None]]
+Figures = dict[str, tuple[float, report.Spread | None]]
 
 
 def sweep(
@@ -43,8 +43,10 @@ def sweep(
         injected = optax.inject_hyperparams(task.optimizer_of)
         optimizer = injected(learning_rate=grid[0]["learning_rate"])
     seeds = range(config.seed, config.seed + config.seeds)
+    newest: Rows = []
 
     def after(epoch: int, rows: Rows) -> None:
+        newest[:] = rows
         add_members(record, seeds, grid, rows)
         finite = [row["loss"] for row in rows if np.isfinite(row["loss"])]
         ends = f"{min(finite):.4f} to {max(finite):.4f}" if finite else "-"
@@ -52,18 +54,23 @@ def sweep(
         rest = f", {wrong} of {len(rows)} not finite" if wrong else ""
         print(f"epoch {epoch:2d}  loss {ends}{rest}", flush=True)
 
-    members = train_members(
-        record,
-        with_mixed_precision(task.model, config.precision),
-        task.objective,
-        optimizer,
-        Data(examples, validation),
-        Schedule(num_epochs, config.batch_size, config.nonfinite),
-        seeds=seeds,
-        grid=grid,
-        after=after,
-        by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,
-    )
+    try:
+        members = train_members(
+            record,
+            with_mixed_precision(task.model, config.precision),
+            task.objective,
+            optimizer,
+            Data(examples, validation),
+            Schedule(num_epochs, config.batch_size, config.nonfinite),
+            seeds=seeds,
+            grid=grid,
+            after=after,
+            by_hand=task.by_hand if getattr(config, "gradients", "") == "hand" else None,
+        )
+    except BaseException:
+        if newest:  # what the page of a run that was interrupted can show
+            _add_table(record, grid, newest, f"After epoch {newest[0]['epoch']:.0f}")
+        raise
     add_sweep(record, members)
 
 
@@ -72,22 +79,9 @@ def add_sweep(record: Record, members: Members) -> None:
 
     The last epoch is what counts: its validation accuracy, or its loss where there is none.
     """
-    last = [[fit.history[-1] for fit in members.of_point(i)] for i in range(len(members.grid))]
-    both = [
-        {k: report.mean_and_spread([row[k] for row in rows]) for k in rows[0] if k != "epoch"}
-        for rows in last
-    ]
+    rows = [fit.history[-1] for fit in members.fits]
+    last, both = _add_table(record, members.grid, rows, "After the last epoch")
     metric = next(k for k in ("val_accuracy", "val_loss", "loss") if k in both[0])
-    record.add_table(
-        f"After the last epoch; mean of {members.num_seeds} seeds with half of its 95 % interval"
-        if members.num_seeds > 1
-        else "After the last epoch",
-        [*(_words(name) for name in members.grid[0]), *_columns(both[0])],
-        [
-            [*(f"{value:g}" for value in point.values()), *_cells(figures)]
-            for point, figures in zip(members.grid, both, strict=True)
-        ],
-    )
     means = np.array([figures[metric][0] for figures in both])
     means = np.where(np.isfinite(means), means, np.nan)
     if not np.isfinite(means).any():
@@ -97,6 +91,27 @@ def add_sweep(record: Record, members: Members) -> None:
     point = members.grid[best]
     record.add_figure(f"best {_words(metric)}: {label(point)}", values)
     _draw(record, members.grid, [figures[metric] for figures in both], _words(metric))
+
+
+def _add_table(
+    record: Record, grid: Grid, rows: Rows, when: str
+) -> tuple[list[Rows], list[Figures]]:
+    """Add the table of an epoch's rows; return them and their figures, point by point."""
+    number = len(rows) // len(grid)
+    each = [rows[i : i + number] for i in range(0, len(rows), number)]
+    both = [
+        {k: report.mean_and_spread([row[k] for row in one]) for k in one[0] if k != "epoch"}
+        for one in each
+    ]
+    record.add_table(
+        f"{when}; mean of {number} seeds with half of its 95 % interval" if number > 1 else when,
+        [*(_words(name) for name in grid[0]), *_columns(both[0])],
+        [
+            [*(f"{value:g}" for value in point.values()), *_cells(figures)]
+            for point, figures in zip(grid, both, strict=True)
+        ],
+    )
+    return each, both
 
 
 def _draw(

@@ -27,7 +27,7 @@ from dl_jax.train import (
     on_one_device,
     predict,
 )
-from experiments.members import add_means, check_learned, check_losses, train_members
+from experiments.members import add_means, check_learned, train_members
 from experiments.options import Gradients, Training
 from experiments.record import Record
 from experiments.resuming import Kept, resumable
@@ -145,11 +145,9 @@ def _train_seeds(
     seeds: Sequence[int],
     keep_history: bool,
 ) -> Trained:
-    def after(epoch: int, rows: list[dict[str, float]]) -> None:
+    def after(_: int, rows: list[dict[str, float]]) -> None:
         if keep_history:
             add_means(record, seeds, rows)
-        if schedule.nonfinite == "stop":
-            check_losses(seeds, rows)
 
     members = train_members(
         record, task.model, task.objective, task.optimizer, data, schedule, seeds=seeds, grid=[{}],

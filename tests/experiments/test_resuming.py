@@ -127,7 +127,11 @@ def test_many_members_stopped_and_resumed_are_those_left_alone(
         stop_in(members, "add_members", 2, signal.SIGTERM)
         stop_in(sweeps, "add_members", 2, signal.SIGTERM)
     assert start("--out", "stopped", *options) == 143
-    assert json.loads((folder / "stopped/result.json").read_text())["status"] == "interrupted"
+    result = json.loads((folder / "stopped/result.json").read_text())
+    assert result["status"] == "interrupted"
+    captions = [table["caption"] for table in result.get("tables", ())]
+    when = "After epoch 2; mean of 2 seeds with half of its 95 % interval"
+    assert captions == ([when] if "--sweep" in options else [])
     command = capsys.readouterr().err.splitlines()[-1].split()
     assert start(*command[3:]) == 0
     said = capsys.readouterr().out
@@ -228,15 +232,49 @@ def test_what_cannot_be_resumed(arguments, message, folder, start, capsys):
 def test_other_data_are_refused(seeds, folder, start, stop_in, monkeypatch, capsys):
     stop_in(Record, "add_epoch", 1)
     stop_in(members, "add_members", 1)
-    assert start("--out", "stopped", "--seeds", seeds) == 130
+    options = ("--out", "stopped", "--seeds", seeds, "--tensorboard")
+    assert start(*options) == 130
     metrics = (folder / "stopped/metrics.jsonl").read_text()
     assert len(metrics.splitlines()) == int(seeds)
+    board = sorted((folder / "stopped/tensorboard").rglob("*"))
     monkeypatch.setattr("experiments.record.describe", lambda _: {"digest": "other", "embedded": 1})
-    assert start("--out", "stopped", "--seeds", seeds, "--resume") == 2
+    assert start(*options, "--resume") == 2
     assert ", now other" in capsys.readouterr().err
+    assert sorted((folder / "stopped/tensorboard").rglob("*")) == board
     assert (folder / "stopped/metrics.jsonl").read_text() == metrics
     result = json.loads((folder / "stopped/result.json").read_text())
     assert len(result["history"]) == 1
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("seeds", ["1", "2"])
+def test_updates_that_were_left_out_are_refused_where_the_run_is_to_stop(
+    seeds, folder, start, stop_in, capsys
+):
+    options = ("--out", "stopped", "--seeds", seeds, "--learning-rate", "1e30")
+    stop_in(resuming, "save_checkpoint", 4)
+    asked = ("--checkpoint-every", "20", "--nonfinite", "skip")
+    assert start(*options, *asked) == 130
+    metrics = (folder / "stopped/metrics.jsonl").read_text()
+    assert len(metrics.splitlines()) == int(seeds)
+    assert start(*options, "--resume") == 2
+    assert "expected nonfinite='skip', got 'stop'" in capsys.readouterr().err
+    assert (folder / "stopped/metrics.jsonl").read_text() == metrics
+
+
+def test_ctrl_c_behind_the_last_call_of_a_program_is_kept(folder):
+    state = resuming.TrainState(jnp.int32(1), {"w": jnp.array(0.0)}, {}, ())
+    config = fashion_mnist_mlp.Config()
+
+    def train():
+        with resuming.kept(folder, "fashion_mnist_mlp", config, 1, None, {}) as (_, keep):
+            assert keep is not None
+            keep(resuming.Checkpoint(state))
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Stopped):
+        train()
+    assert [path.name for path in (folder / "checkpoints" / "1").iterdir()] == ["1"]
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,24 +23,6 @@ from experiments.resuming import resumable
 Rows = list[dict[str, float]]
 
 
-class Members(NamedTuple):
-    """What is trained together: all seeds of the first point of the grid, then of the next.
-
-    Attributes:
-        fits: each member's state and history.
-        grid: the points.
-        num_seeds: members a point.
-    """
-
-    fits: list[Fit]
-    grid: Grid
-    num_seeds: int
-
-    def of_point(self, number: int) -> list[Fit]:
-        """Return the members of a point of the grid."""
-        return self.fits[number * self.num_seeds : (number + 1) * self.num_seeds]
-
-
 def train_members(
     record: Record,
     model: nn.Module,
@@ -55,7 +36,7 @@ def train_members(
     after: Callable[[int, Rows], None],
     by_hand: backprop.Network | None = None,
     keep_history: bool = True,
-) -> Members:
+) -> list[Fit]:
     """Train every seed at every point of the grid, some steps of all of them as one program.
 
     It is kept as a run of one seed is, and a run that is resumed goes on there.
@@ -73,6 +54,12 @@ def train_members(
             run that is resumed first with those that are over.
         by_hand: the hand derivation to be taken for gradients.
         keep_history: whether `after` adds to the record's, which then begins anew.
+
+    Returns:
+        State and history of each member: all seeds of the first point, then of the next.
+
+    Raises:
+        FloatingPointError: for a loss that is not finite, without a sweep, unless it is skipped.
     """
     keys = jnp.stack([jax.random.key(seed) for _ in grid for seed in seeds])
     hyperparams = {
@@ -125,11 +112,10 @@ def train_members(
             states, _ = train(
                 keys, hyperparams, behind, start=start, checkpoint=between, checkpoint_every=every
             )  # fmt: skip
-    fits = [
+    return [
         Fit(jax.tree.map(lambda a, i=i: a[i], states), rows[i :: len(keys)], 0.0)
         for i in range(len(keys))
     ]
-    return Members(fits, grid, len(seeds))
 
 
 def _examples(step: int, schedule: Schedule, size: int) -> int:

@@ -114,9 +114,8 @@ def _resume(record: Record, experiment: str) -> str:
 
 
 def _has_something(record: Record) -> bool:
-    result = record.result
-    rows = [row for table in result.get("tables", ()) for row in table["rows"]]
-    return bool(record.has_epochs or result["history"] or result["figures"] or rows)
+    rows = [row for table in record.result.get("tables", ()) for row in table["rows"]]
+    return bool(record.has_epochs or record.result["figures"] or rows)
 
 
 def _write(record: Record) -> None:

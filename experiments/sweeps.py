@@ -10,7 +10,7 @@ from dl_jax import report
 from dl_jax.models.precision import with_mixed_precision
 from dl_jax.train import Data, Examples, Schedule
 from experiments.grid import Grid, grid_of, label
-from experiments.members import Members, Rows, add_members, train_members
+from experiments.members import Rows, add_members, train_members
 from experiments.record import Record
 from experiments.training import Task
 
@@ -55,7 +55,7 @@ def sweep(
         print(f"epoch {epoch:2d}  loss {ends}{rest}", flush=True)
 
     try:
-        members = train_members(
+        fits = train_members(
             record,
             with_mixed_precision(task.model, config.precision),
             task.objective,
@@ -71,16 +71,15 @@ def sweep(
         if newest:  # what the page of a run that was interrupted can show
             _add_table(record, grid, newest, f"After epoch {newest[0]['epoch']:.0f}")
         raise
-    add_sweep(record, members)
+    _add_sweep(record, grid, [fit.history[-1] for fit in fits])
 
 
-def add_sweep(record: Record, members: Members) -> None:
+def _add_sweep(record: Record, grid: Grid, rows: Rows) -> None:
     """Add the table of a sweep, its picture, and which point did best.
 
     The last epoch is what counts: its validation accuracy, or its loss where there is none.
     """
-    rows = [fit.history[-1] for fit in members.fits]
-    last, both = _add_table(record, members.grid, rows, "After the last epoch")
+    last, both = _add_table(record, grid, rows, "After the last epoch")
     metric = next(k for k in ("val_accuracy", "val_loss", "loss") if k in both[0])
     means = np.array([figures[metric][0] for figures in both])
     means = np.where(np.isfinite(means), means, np.nan)
@@ -88,9 +87,9 @@ def add_sweep(record: Record, members: Members) -> None:
         raise ValueError("sweep: every member diverged; sweep smaller values")
     best = int((np.nanargmax if "accuracy" in metric else np.nanargmin)(means))
     values = [row[metric] for row in last[best]]
-    point = members.grid[best]
+    point = grid[best]
     record.add_figure(f"best {_words(metric)}: {label(point)}", values)
-    _draw(record, members.grid, [figures[metric] for figures in both], _words(metric))
+    _draw(record, grid, [figures[metric] for figures in both], _words(metric))
 
 
 def _add_table(

@@ -149,13 +149,13 @@ def _train_seeds(
         if keep_history:
             add_means(record, seeds, rows)
 
-    members = train_members(
+    fits = train_members(
         record, task.model, task.objective, task.optimizer, data, schedule, seeds=seeds, grid=[{}],
         after=after, by_hand=task.by_hand, keep_history=keep_history,
     )  # fmt: skip
-    check_learned(seeds, members.fits)
+    check_learned(seeds, fits)
     means = [dict(row) for row in record.result["history"]] if keep_history else []
-    return Trained(members.fits[0].state, means, 0.0, members.fits)
+    return Trained(fits[0].state, means, 0.0, fits)
 
 
 def logits_of(

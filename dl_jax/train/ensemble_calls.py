@@ -35,7 +35,22 @@ def by_calls(
     checkpoint: Callable[[Checkpoint], None] | None,
     checkpoint_every: int | None,
 ) -> tuple[TrainState, History]:
-    """Train all members, twenty calls an epoch; the arguments are those of `make_ensemble`."""
+    """Train all members, twenty calls an epoch, as `make_ensemble` says of its function.
+
+    Args:
+        run: what is constant.
+        loop: whether members come one after the other.
+        data: on the devices.
+        keys: a run's key each.
+        hyperparams: by name, `[m]` each.
+        after: called behind each epoch.
+        start: from where to go on.
+        checkpoint: called between calls.
+        checkpoint_every: steps, behind each multiple of which it is called too.
+
+    Raises:
+        ValueError: if the start is none of these members', or processes were called with others.
+    """
     if jax.process_count() > 1:
         given = {"keys": keys, "hyperparams": hyperparams, "start": start and start[:2]}
         check_alike({name: digest(tree) for name, tree in given.items()})

@@ -128,7 +128,7 @@ def add_members(record: Record, seeds: Sequence[int], grid: Grid, rows: Rows) ->
     """Write a line of `metrics.jsonl` for an epoch of each member."""
     names = [{"seed": seed, **point} for point in grid for seed in seeds]
     for name, row in zip(names, rows, strict=True):
-        record.add_line({**name, **row})
+        report.append_jsonl(record.folder / "metrics.jsonl", {**name, **row})
 
 
 def add_means(record: Record, seeds: Sequence[int], rows: Rows) -> None:

@@ -34,8 +34,6 @@ class Record:
     config: Output = field(default_factory=Output)
     trainings: int = 0
     """How many there have been so far that can be resumed."""
-    has_epochs: bool = False
-    """Whether `metrics.jsonl` has lines of this run."""
 
     @property
     def precision(self) -> Precision:
@@ -83,7 +81,7 @@ class Record:
     def add_epoch(self, epoch: int, row: dict[str, float]) -> None:
         """Add an epoch to the history, on disk and on the console; a callback of `fit`."""
         self.result["history"] = [*self.result["history"], row]
-        self.add_line(row)
+        report.append_jsonl(self.folder / "metrics.jsonl", row)
         if self.board:
             report.add_row(self.board, row)
         self.add_epoch_times(epoch, row)
@@ -99,14 +97,9 @@ class Record:
             self.board = report.open_board(board)
         report.write_text(self.folder / "metrics.jsonl", "")
         for row in rows:
-            self.add_line(row)
+            report.append_jsonl(self.folder / "metrics.jsonl", row)
             if self.board:
                 report.add_row(self.board, row)
-
-    def add_line(self, row: dict[str, float]) -> None:
-        """Add a line to `metrics.jsonl`."""
-        report.append_jsonl(self.folder / "metrics.jsonl", row)
-        self.has_epochs = True
 
     def add_epoch_times(self, epoch: int, row: dict[str, float]) -> None:
         """Add an epoch to the times of training and evaluation; a callback of `fit`."""

@@ -80,7 +80,7 @@ def _written(
             record.programs = programs
             yield record
     except BaseException as error:
-        if not _has_something(record):
+        if not _has_something(record.result):
             resumable = isinstance(config, Training) and config.resume
             if not (resumable or (folder / "checkpoints").exists()):
                 shutil.rmtree(folder)  # it held the configuration alone
@@ -113,9 +113,9 @@ def _resume(record: Record, experiment: str) -> str:
     return resume_command(experiment, config, record.folder)
 
 
-def _has_something(record: Record) -> bool:
-    rows = [row for table in record.result.get("tables", ()) for row in table["rows"]]
-    return bool(record.has_epochs or record.result["figures"] or rows)
+def _has_something(result: report.Result) -> bool:
+    rows = [row for table in result.get("tables", ()) for row in table["rows"]]
+    return bool(result["history"] or result["figures"] or rows)
 
 
 def _write(record: Record) -> None:

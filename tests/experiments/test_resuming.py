@@ -257,6 +257,8 @@ def test_updates_that_were_left_out_are_refused_where_the_run_is_to_stop(
     assert start(*options, *asked) == 130
     metrics = (folder / "stopped/metrics.jsonl").read_text()
     assert len(metrics.splitlines()) == int(seeds)
+    metrics += '{"epoch": 2}\n'  # behind the newest checkpoint
+    (folder / "stopped/metrics.jsonl").write_text(metrics)
     assert start(*options, "--resume") == 2
     assert "expected nonfinite='skip', got 'stop'" in capsys.readouterr().err
     assert (folder / "stopped/metrics.jsonl").read_text() == metrics

@@ -10,7 +10,8 @@ from dl_jax import report
 from dl_jax.models.precision import with_mixed_precision
 from dl_jax.train import Data, Examples, Schedule
 from experiments.grid import Grid, grid_of, label
-from experiments.members import Rows, add_members, train_members
+from experiments.member_rows import Rows, add_members
+from experiments.members import train_members
 from experiments.record import Record
 from experiments.training import Task
 

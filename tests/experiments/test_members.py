@@ -16,6 +16,7 @@ from experiments import (
     mnist_cnn,
     one_program,
     perceptron,
+    training,
 )
 from experiments.fashion_mnist_mlp import Config
 from experiments.options import command, main
@@ -168,13 +169,18 @@ def test_bad_settings_end_with_one_message_and_leave_nothing(
     assert not (folder / "runs").exists()
 
 
-def test_seeds_that_go_wrong_end_with_an_error_that_names_them(folder, monkeypatch, capsys):
-    options = ["--data", "embedded", "--num-epochs", "1", "--seeds", "2", "--learning-rate", "1e30"]
-    monkeypatch.setattr("sys.argv", ["fashion_mnist_mlp", *options])
-    with pytest.raises(SystemExit, match="1"):
-        main("fashion_mnist_mlp", Config, fashion_mnist_mlp.run)
-    said = capsys.readouterr().err
-    assert "not finite in epoch 1: the loss of 2 of 2 seeds, 0, 1. Alone, with --seed 0" in said
+def test_seeds_that_go_wrong_end_with_step_and_layer_of_the_first(folder, monkeypatch, capsys):
+    said = {}
+    for seeds in ("1", "2"):
+        options = ["--data", "embedded", "--num-epochs", "1", "--seeds", seeds]
+        monkeypatch.setattr("sys.argv", ["fashion_mnist_mlp", *options, "--learning-rate", "1e30"])
+        with pytest.raises(SystemExit, match="1"):
+            main("fashion_mnist_mlp", Config, fashion_mnist_mlp.run)
+        said[seeds] = capsys.readouterr().err
+    alone, _, _ = said["1"].partition(". No checkpoint")
+    assert alone.startswith("error: step 2, in epoch 1: not finite is the output of ")
+    said = said["2"]
+    assert said.startswith(f"{alone}, with seed 0. By then the loss of 2 of 2 seeds, 0, 1, is not ")
     assert "No checkpoint; to leave such updates out, begin again with\n  python -m " in said
     assert said.endswith(" --seeds 2 --num-epochs 1 --learning-rate 1e+30 --nonfinite skip\n")
     assert not list(folder.rglob("result.json"))  # as of one seed
@@ -196,11 +202,14 @@ def test_a_batch_divides_over_eight_devices(module):
 
 
 def test_ctrl_c_between_epochs_of_several_seeds_keeps_those_that_are_over(monkeypatch):
-    def stop(seeds, losses, epoch):
-        if epoch == 3:
-            raise KeyboardInterrupt
+    add_means = training.add_means
 
-    monkeypatch.setattr("experiments.members.check_losses", stop)
+    def stop(record, seeds, rows):
+        if rows[0]["epoch"] == 3:
+            raise KeyboardInterrupt
+        add_means(record, seeds, rows)
+
+    monkeypatch.setattr("experiments.training.add_means", stop)
     with pytest.raises(Interrupted) as stopped:
         fashion_mnist_mlp.run(Config("embedded", seeds=2, num_epochs=3))
     result = json.loads((stopped.value.record.folder / "result.json").read_text())

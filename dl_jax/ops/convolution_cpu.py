@@ -32,6 +32,8 @@ _FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a fi
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     if how.kernel == (1, 1) != how.strides:
         return _forward(*_seen(x, w, how))
+    if how.kernel == (1, 1):
+        return _by_windows(x, w, how)  # which are the images themselves
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
     if pays_by_eigen(w.shape, x.dtype, how):
@@ -46,8 +48,6 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 
 def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
     taps, channels = math.prod(w[:3]), w[2]
-    if how.kernel == how.strides == (1, 1):
-        return True  # the windows are the images themselves
     if reaches_over(how):
         return taps >= _SOME_TAPS
     return taps >= _MANY_TAPS or (channels <= _FEW_CHANNELS and taps >= _SOME_TAPS)

@@ -10,6 +10,7 @@ from dl_jax.models.initializers import he_init
 from dl_jax.models.inputs import expect_images
 from dl_jax.models.layers import (
     AvgPool,
+    BatchNorm,
     Conv,
     Dense,
     Dropout,
@@ -107,8 +108,7 @@ class BasicConv(nn.Module):
         )  # fmt: skip
         x = conv(x)
         if self.batch_norm:
-            norm = nn.BatchNorm(not train, momentum=0.9, epsilon=1e-3, name="bn")
-            x = norm(x)
+            x = BatchNorm(epsilon=1e-3, name="bn")(x, train=train)
         return ops.relu(x)
 
 

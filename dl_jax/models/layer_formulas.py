@@ -10,6 +10,7 @@ from jax import lax
 from dl_jax.models.layers import (
     AvgPool,
     BagOfWordsDense,
+    BatchNorm,
     Dropout,
     Flatten,
     LocalResponseNorm,
@@ -212,6 +213,14 @@ def _nothing(*of: Any) -> Formula:
     return Formula("0", 0)
 
 
+def _scale_and_bias(layer: nn.Module, shape: Shape) -> Formula:
+    each = getattr(layer, "use_scale", True) + getattr(layer, "use_bias", True)
+    return Formula(f"{each}*{shape[-1]}", each * shape[-1])
+
+
+# `a x + b`, once mean and variance are known; those are not learned.
+_BATCH_NORM = Formulas(_same, _scale_and_bias, lambda layer, shape, output: _per_value(2, output))
+
 FORMULAS: dict[type[nn.Module], Formulas] = {
     nn.Conv: Formulas(_features, _conv_params, _conv_flops, _conv_window),
     nn.Dense: Formulas(_features, _dense_params, _dense_flops),
@@ -232,14 +241,8 @@ FORMULAS: dict[type[nn.Module], Formulas] = {
         ),
         _avg_pool_window,
     ),
-    nn.BatchNorm: Formulas(  # `a x + b`, once mean and variance are known; those are not learned
-        _same,
-        lambda layer, shape: Formula(
-            f"{layer.use_scale + layer.use_bias}*{shape[-1]}",
-            (layer.use_scale + layer.use_bias) * shape[-1],
-        ),
-        lambda layer, shape, output: _per_value(2, output),
-    ),
+    BatchNorm: _BATCH_NORM,
+    nn.BatchNorm: _BATCH_NORM,
     # A square, its sum over the channels, alpha and k, and the product with the power.
     LocalResponseNorm: Formulas(
         _same, _nothing, lambda layer, shape, output: _per_value(layer.size + 3, output)

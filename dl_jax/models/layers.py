@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Integer, Shaped
 
@@ -63,6 +64,36 @@ class AvgPool(nn.Module):
         if self.window is None:
             return x.mean((1, 2), keepdims=True)
         return ops.avg_pool(x, self.window, self.strides or self.window)
+
+
+class BatchNorm(nn.Module):
+    """`ops.batch_norm`, with running averages of mean and variance for what is no training.
+
+    Variables are those of `nn.BatchNorm`, under the same names, and so are its values, to rounding.
+
+    Attributes:
+        momentum: what the averages keep of themselves at each step.
+        epsilon: what is added to the variance.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "n ... c"], *, train: bool) -> Float[Array, "n ... c"]:
+        """Normalise each channel, in training over the batch; `batch_stats` change then."""
+        size = x.shape[-1:]
+        mean = self.variable("batch_stats", "mean", jnp.zeros, size)
+        var = self.variable("batch_stats", "var", jnp.ones, size)
+        scale = self.param("scale", nn.initializers.ones, size)
+        bias = self.param("bias", nn.initializers.zeros, size)
+        if not train:
+            return ops.normalized(x, mean.value, var.value, scale, bias, self.epsilon)
+        y, *now = ops.batch_norm(x, scale, bias, self.epsilon)
+        if not self.is_initializing():
+            for average, new in zip((mean, var), now, strict=True):
+                average.value = self.momentum * average.value + (1 - self.momentum) * new
+        return y
 
 
 class LocalResponseNorm(nn.Module):

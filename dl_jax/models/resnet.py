@@ -1,15 +1,13 @@
 """ResNet: He, Zhang, Ren and Sun, Deep Residual Learning for Image Recognition, CVPR 2016; table 1
 and figure 5."""
 
-from functools import partial
-
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from dl_jax import ops
 from dl_jax.models.initializers import he_init
 from dl_jax.models.inputs import expect_images
-from dl_jax.models.layers import AvgPool, Conv, Dense, Flatten, MaxPool
+from dl_jax.models.layers import AvgPool, BatchNorm, Conv, Dense, Flatten, MaxPool
 from dl_jax.ops.once import once
 
 
@@ -42,7 +40,7 @@ class ResNet(nn.Module):
         """Return the logits of each image; training changes the collection `"batch_stats"`."""
         expect_images("ResNet", inputs, 1)
         x = _conv(64, self.kernel_size, self.strides, "conv1")(inputs)
-        x = ops.relu(_batch_norm("bn1", train)(x))
+        x = ops.relu(BatchNorm(name="bn1")(x, train=train))
         if self.pool:
             x = MaxPool((3, 3), (2, 2), padding=1, name="maxpool")(x)
         for stage, depth in enumerate(self.depths):
@@ -77,7 +75,6 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "n h w c"], *, train: bool) -> Float[Array, "n i j f"]:
         """Return the block's maps."""
-        norm = partial(_batch_norm, train=train)
         if self.bottleneck:
             strides = (self.stride, 1, 1) if self.stride_first else (1, self.stride, 1)
             widths = (self.width, self.width, 4 * self.width)
@@ -86,12 +83,13 @@ class Block(nn.Module):
             layers = [(self.width, 3, self.stride), (self.width, 3, 1)]
         y = x
         for i, (features, size, stride) in enumerate(layers, start=1):
-            y = norm(f"bn{i}")(_conv(features, size, stride, f"conv{i}")(y))
+            y = _conv(features, size, stride, f"conv{i}")(y)
+            y = BatchNorm(name=f"bn{i}")(y, train=train)
             if i < len(layers):
                 y = ops.relu(y)
         if x.shape != y.shape:
             x = _conv(y.shape[-1], 1, self.stride, "downsample_0")(x)
-            x = norm("downsample_1")(x)
+            x = BatchNorm(name="downsample_1")(x, train=train)
         return once(ops.relu(y + x))  # the next block needs it twice, and the one behind again
 
 
@@ -99,7 +97,3 @@ def _conv(features: int, size: int, stride: int, name: str) -> nn.Conv:
     return Conv(
         features, (size, size), stride, size // 2, use_bias=False, kernel_init=he_init, name=name
     )
-
-
-def _batch_norm(name: str, train: bool) -> nn.BatchNorm:
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name)

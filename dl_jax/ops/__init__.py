@@ -9,6 +9,7 @@ from dl_jax.ops.arithmetic import (
     receptive_field,
 )
 from dl_jax.ops.bag_of_words import add_to_words, bag_of_words, multi_hot
+from dl_jax.ops.batch_norm import batch_norm, normalized
 from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.dropout import dropout
@@ -22,6 +23,7 @@ __all__ = [
     "add_to_words",
     "avg_pool",
     "bag_of_words",
+    "batch_norm",
     "conv_general_dilated",
     "conv_output_size",
     "conv_parameters",
@@ -31,6 +33,7 @@ __all__ = [
     "local_response_norm",
     "max_pool",
     "multi_hot",
+    "normalized",
     "pool_output_size",
     "receptive_field",
     "relu",

@@ -74,13 +74,8 @@ def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 
 def _by_x(y: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     """The convolution of y, its pixels laid S apart, by the kernel flipped in both directions."""
-    if how.kernel == (1, 1) != how.strides:
-        d_x = _forward(
-            y,
-            w.swapaxes(2, 3),
-            how._replace(image=y.shape[1:3], strides=(1, 1), padding=((0, 0), (0, 0))),
-        )
-        return _apart(d_x, how)
+    if how.kernel == (1, 1):  # a product too, in which XLA takes the kernel as it lies
+        return _apart(lax.dot_general(y, w[0, 0], (((3,), (1,)), ((), ())), how.precision), how)
     margins = []
     for i, o, k, s, d, (low, _) in zip(
         how.image, y.shape[1:3], how.kernel, how.strides, how.dilation, how.padding, strict=True

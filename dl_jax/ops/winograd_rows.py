@@ -16,6 +16,8 @@ from dl_jax.ops.convolution_native import Convolution, padded
 _CHANNELS, _PIXELS, _WIDTH = 64, 384, 4
 # Sums that no cache holds, of more numbers in images and outputs, pay if there are many products.
 _NUMBERS, _PRODUCTS, _MANY_CHANNELS = 5 * 2**20, 2**15, 128
+# In a kernel's transpose products are all that there is: fewer channels do, of many pixels.
+_SOME_CHANNELS, _MANY_PIXELS = 32, 2**14
 _UNASKED = (None, lax.Precision.DEFAULT, "default")
 
 
@@ -38,15 +40,19 @@ def pays_by_rows(
     """
     height, width = how.windows.output
     pixels = x[0] * height * width
-    many = min(w[2:]) >= _MANY_CHANNELS and w[2] * w[3] >= _PRODUCTS
+    fewer, many = min(w[2:]), min(w[2:]) >= _MANY_CHANNELS
+    if by_w:
+        enough = many or (fewer >= _SOME_CHANNELS and pixels >= _MANY_PIXELS)
+    else:
+        fits = pixels * (w[2] + w[3]) <= _NUMBERS
+        enough = fewer >= _CHANNELS and (fits or (many and w[2] * w[3] >= _PRODUCTS))
     plain = how.kernel == (3, 3) and how.strides == how.dilation == (1, 1)
     precision = how.precision if isinstance(how.precision, tuple) else (how.precision,)
     return (
         plain
         and dtype == jnp.float32
         and all(p in _UNASKED for p in precision)
-        and min(w[2:]) >= (_MANY_CHANNELS if by_w else _CHANNELS)
-        and (many or pixels * (w[2] + w[3]) <= _NUMBERS)
+        and enough
         and pixels >= _PIXELS
         and width >= _WIDTH
     )

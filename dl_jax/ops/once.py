@@ -14,7 +14,7 @@ from jaxtyping import Array, Num
 
 
 def once(x: Num[Array, "..."]) -> Num[Array, "..."]:
-    """Return x, on a CPU computed once; and so is its gradient on the way back."""
+    """Return x, on a CPU computed once."""
     return _once.bind(x)
 
 
@@ -31,7 +31,7 @@ def _on_cpu(x: jax.Array) -> jax.Array:
 _once = core.Primitive("once")
 _once.def_impl(lambda x: x)
 _once.def_abstract_eval(lambda x: x)
-ad.deflinear2(_once, lambda d, _: [once(d)])
+ad.deflinear2(_once, lambda d, _: [d])
 batching.defvectorized(_once)
 mlir.register_lowering(_once, mlir.lower_fun(lambda x: x, multiple_results=False))
 mlir.register_lowering(_once, mlir.lower_fun(_on_cpu, multiple_results=False), "cpu")

@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from dl_jax.ops.once import once
 from dl_jax.ops.sharding import is_left_to_lax
 
 Pads = tuple[tuple[int, int], ...]
@@ -152,6 +153,7 @@ def _largest(x: jax.Array, taps: Callable[[jax.Array, float], list[jax.Array]]) 
 def _largest_jvp(taps, primals, tangents):
     values, d_values = taps(*primals, -np.inf), taps(*tangents, 0.0)
     y, first = _first_largest(values)
+    first = once(first)  # every tap would compare them all again
     return y, functools.reduce(
         jnp.add, (jnp.where(first == i, d, 0) for i, d in enumerate(d_values))
     )

@@ -46,7 +46,8 @@ def one_variant(tmp_path, monkeypatch):
     def run(**settings):
         record = fine_tuning.run(fine_tuning.Config("embedded", num_epochs=1, **settings))
         (table,) = list(record.result.get("tables", ()))
-        return record, {(float(row[1]), int(row[3])): float(row[4]) for row in table["rows"]}
+        cells = [[float(row[i] or 0) for i in (1, 3, 4)] for row in table["rows"]]
+        return record, {(rate, seed): accuracy for rate, seed, accuracy in cells}
 
     return run
 

@@ -29,7 +29,9 @@ def ours(x, scale, bias):
 def arguments(dtype, shape=(4, 3, 2, 5)):
     x, scale, bias = (
         jax.random.normal(key, size, dtype)
-        for key, size in zip(jax.random.split(jax.random.key(0), 3), (shape, 5, 5), strict=True)
+        for key, size in zip(
+            jax.random.split(jax.random.key(0), 3), (shape, (5,), (5,)), strict=True
+        )
     )
     return 2 * x + 3, scale, bias
 

@@ -23,13 +23,13 @@ def cause(
     those = [seeds[i] for i in wrong]
     some = f"{', '.join(map(str, those[:5]))}{', ...' if len(those) > 5 else ''}"
     many = f"{len(those)} of {len(seeds)} seeds, {some}"
-    print(f"Seed {those[0]} goes wrong; it trains again, alone, to find where", flush=True)
+    print(f"Seed {those[0]} goes wrong; its epoch is made again to find where", flush=True)
     try:
         again()
     except NonFiniteError as error:
-        place = f"{error.place}, with seed {those[0]}. By then the {what} of {many}, is not finite"
+        place = f"{error.place}, with seed {those[0]}; by then the {what} of {many}"
         return NonFiniteError(error.step, error.epoch, place)
     return FloatingPointError(
-        f"not finite in epoch {epoch}: the {what} of {many}. Alone seed {those[0]} stays finite: "
+        f"not finite in epoch {epoch}: the {what} of {many}; alone, seed {those[0]} stays finite: "
         "the device does not compute the same in both"
     )

@@ -11,6 +11,7 @@ Expected: layers that are frozen keep every bit; with frozen convolutions the te
 higher than from new parameters.
 """
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -20,6 +21,7 @@ import optax
 from dl_jax import report
 from dl_jax.losses import MULTICLASS
 from dl_jax.train import Examples, Schedule, TrainState
+from dl_jax.train.nonfinite import are_finite, learned
 from experiments import training
 from experiments.fine_tuned import MODEL, VARIANTS, beginnings, change, of_digits, tune
 from experiments.grid import Grid, grid_of, label
@@ -29,7 +31,7 @@ from experiments.recording import recording
 from experiments.sources import examples, obtain
 from experiments.training import Task
 
-LEARNING_RATE = 1e-3
+FIRST_LEARNING_RATE = 1e-3
 COMPARED = ("the layers of neurons", "from new parameters")
 """What the gain is of, and over what."""
 
@@ -79,10 +81,10 @@ def run(config: Config) -> Record:
         columns = ("trained", "learning rate", "parameters", "seed", "test accuracy")
         record.add_table(f"Digits 5 to 9 from {config.num_examples} images", columns, rows)
         first = training.train(
-            record, Task(MODEL, MULTICLASS, optax.adam(LEARNING_RATE)), low, num_epochs=3,
+            record, Task(MODEL, MULTICLASS, optax.adam(FIRST_LEARNING_RATE)), low, num_epochs=3,
             batch_size=128, seed=config.seed, seeds=config.seeds, validation=of_digits(test, 0),
         ).members  # fmt: skip
-        seeds = [config.seed + i + 1 for i in range(config.seeds)]
+        seeds = range(config.seed, config.seed + config.seeds)
         accuracies: dict[str, list[list[float]]] = {}
         changes: list[float] = []
         for variant in VARIANTS:
@@ -101,8 +103,8 @@ def run(config: Config) -> Record:
                 rate = point.get("learning_rate", config.learning_rate)
                 print(f"{variant.name}, {rate:g}: test accuracy {np.mean(mine):.4f}", flush=True)
                 rows += [
-                    (variant.name, rate, size, config.seed + i, accuracy)
-                    for i, accuracy in enumerate(mine)
+                    (variant.name, rate, size, seed, accuracy)
+                    for seed, accuracy in zip(seeds, mine, strict=True)
                 ]
         _add_figures(record, grid, accuracies)
         record.add_figure(
@@ -112,30 +114,41 @@ def run(config: Config) -> Record:
 
 
 def _accuracy(record: Record, state: TrainState, test: Examples) -> float:
+    """The test accuracy; NaN of a network that diverged, all of whose logits name one class."""
+    if not are_finite(learned(state)):
+        return math.nan
     logits = training.logits_of(record, MODEL, state, test.inputs)
     return training.test_figures(MULTICLASS, logits, test)[1]
 
 
 def _add_figures(record: Record, grid: Grid, accuracies: dict[str, list[list[float]]]) -> None:
-    """Add the test accuracies at each point, the gains there and, of a sweep, their picture."""
-    for i, point in enumerate(grid):
-        where = f", {label(point)}" if point else ""
+    """Add the test accuracies at each point, the gains there and, of a sweep, their picture.
+
+    Raises:
+        ValueError: if at each point of the sweep a network diverged.
+    """
+    finite = [i for i in range(len(grid)) if np.isfinite([a[i] for a in accuracies.values()]).all()]
+    if not finite:
+        raise ValueError("sweep: a network diverged at each learning rate; sweep smaller ones")
+    for i in finite:
+        where = f", {label(grid[i])}" if grid[i] else ""
         for name, each in accuracies.items():
             record.add_figure(f"test accuracy, {name}{where}", each[i])
         pairs = zip(*(accuracies[name][i] for name in COMPARED), strict=True)
         # At a learning rate that somebody tries there need be no gain.
         record.add_figure(
             f"gain with frozen convolutions{where}", [a - b for a, b in pairs],
-            bound=None if point else 0.0,
+            bound=0.0 if len(grid) == 1 else None,
         )  # fmt: skip
     if len(grid) == 1:
         return
     lines: dict[str, list[report.Point]] = {}
     for name, each in accuracies.items():
-        for point, values in zip(grid, each, strict=True):
-            mean, spread = report.mean_and_spread(values)
+        for i in finite:
+            mean, spread = report.mean_and_spread(each[i])
             low, high = (spread["low"], spread["high"]) if spread else (mean, mean)
-            lines.setdefault(name, []).append(report.Point(point["learning_rate"], mean, low, high))
+            point = report.Point(grid[i]["learning_rate"], mean, low, high)
+            lines.setdefault(name, []).append(point)
     record.pictures.append(
         report.plot_sweep(
             lines, record.folder / "sweep.png", name="learning_rate", metric="Test accuracy",

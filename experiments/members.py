@@ -95,13 +95,14 @@ def train_members(
             rows += kept[i : i + len(keys)]
             after(int(rows[-1]["epoch"]), rows[i:])
         seen = _examples(start.step, schedule, size) if start else 0
-        begun = start and Checkpoint(*copied(start[:2])) if stops else None
+        begun = start and Checkpoint(*start[:2])
+        ended: Metrics = {}  # of all members, the row of an epoch whose parameters are to be seen
 
         def alone(i: int, epoch: int) -> object:
             """Train a member again, from where its epoch began to the epoch's end."""
             return fit(
                 model, objective, optimizer, data.train, num_epochs=epoch,
-                batch_size=schedule.batch_size, key=keys[i], by_hand=by_hand,
+                batch_size=schedule.batch_size, key=keys[i], by_hand=by_hand, progress=False,
                 start=begun and Checkpoint(*_member(begun[:2], i)),
             )  # fmt: skip
 
@@ -110,22 +111,29 @@ def train_members(
             if stops and wrong:
                 raise diverging.cause(what, wrong, seeds, epoch, partial(alone, wrong[0], epoch))
 
-        def behind(epoch: int, columns: Metrics) -> None:
-            now = [{k: float(v[i]) for k, v in columns.items()} for i in range(len(keys))]
-            check(np.isfinite(columns["loss"]).tolist(), "loss", epoch)
+        def behind(_: int, columns: Metrics) -> None:
+            ended.update(columns)
+
+        def end_epoch(states: TrainState, epoch: int) -> None:
+            nonlocal begun
+            check(np.isfinite(ended["loss"]).tolist(), "loss", epoch)
+            if stops and not are_finite(learned(states)):
+                each = [are_finite(_member(learned(states), i)) for i in range(len(keys))]
+                check(each, "parameters", epoch)
+            begun = None  # before there are two
+            begun = Checkpoint(copied(states)) if stops and epoch < schedule.num_epochs else None
+            now = ({k: float(v[i]) for k, v in ended.items()} for i in range(len(keys)))
             rows.extend({"epoch": epoch, **row} for row in now)
             after(epoch, rows[-len(keys) :])
 
         def between(checkpoint: Checkpoint) -> None:
-            nonlocal seen, begun
+            nonlocal seen
             before, seen = seen, _examples(checkpoint.step, schedule, size)
             sums = jax.device_get(checkpoint.totals)
             if sums:
                 check(np.isfinite(sums["loss"]).tolist(), "loss", seen // size + 1)
-            elif stops:
-                parts = (learned(_member(checkpoint.state, i)) for i in range(len(keys)))
-                check([are_finite(part) for part in parts], "parameters", seen // size)
-                begun = Checkpoint(copied(checkpoint.state))
+            else:
+                end_epoch(checkpoint.state, seen // size)
             means = {k: v.mean() for k, v in sums.items()}
             advance(len(keys) * (seen - before), means, seen % size)
             if keep is not None:

@@ -83,10 +83,10 @@ class BatchNorm(nn.Module):
     def __call__(self, x: Float[Array, "n ... c"], *, train: bool) -> Float[Array, "n ... c"]:
         """Normalise each channel, in training over the batch; `batch_stats` change then."""
         size = x.shape[-1:]
-        mean = self.variable("batch_stats", "mean", jnp.zeros, size)
-        var = self.variable("batch_stats", "var", jnp.ones, size)
-        scale = self.param("scale", nn.initializers.ones, size)
-        bias = self.param("bias", nn.initializers.zeros, size)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, size, jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.ones, size, jnp.float32)
+        scale = self.param("scale", nn.initializers.ones, size, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, size, jnp.float32)
         if not train:
             return ops.normalized(x, mean.value, var.value, scale, bias, self.epsilon)
         y, *now = ops.batch_norm(x, scale, bias, self.epsilon)

@@ -90,7 +90,8 @@ class Block(nn.Module):
         if x.shape != y.shape:
             x = _conv(y.shape[-1], 1, self.stride, "downsample_0")(x)
             x = BatchNorm(name="downsample_1")(x, train=train)
-        return once(ops.relu(y + x))  # the next block needs it twice, and the one behind again
+        # The next block needs it twice, and the one behind again.
+        return once(ops.relu(y + x), back=False)
 
 
 def _conv(features: int, size: int, stride: int, name: str) -> nn.Conv:

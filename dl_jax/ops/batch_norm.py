@@ -32,7 +32,7 @@ def batch_norm(
     """Return the normalised values of each channel, and its mean and variance over all others.
 
     Args:
-        x: activations, channels last.
+        x: activations, floating-point numbers, channels last.
         scale: gamma.
         bias: beta.
         epsilon: what is added to the variance.
@@ -53,7 +53,7 @@ def normalized(
     bias: Float[Array, " c"],
     epsilon: float = 1e-5,
 ) -> Float[Array, "... c"]:
-    """Return `scale (x - mean) / sqrt(var + epsilon) + bias`, as a product and a sum of each value.
+    """Return `scale (x - mean) / sqrt(var + epsilon) + bias`.
 
     Args:
         x: activations, channels last.
@@ -64,7 +64,7 @@ def normalized(
         epsilon: what is added to the variance.
     """
     factor = scale * lax.rsqrt(var + epsilon)
-    y = x * _over(x, factor) + _over(x, bias - mean * factor)
+    y = (x - _over(x, mean)) * _over(x, factor) + _over(x, bias)
     return y.astype(jnp.result_type(x, scale, bias))
 
 
@@ -80,15 +80,20 @@ def _statistics(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _mean(x: jax.Array, *factors: jax.Array) -> jax.Array:
     """The mean of each channel, or of its product with other factors; float32 at least."""
-    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    x = _widened(x)
     for factor in factors:
         x = x * factor
-    return x.mean(range(x.ndim - 1))
+    return jnp.mean(x, tuple(range(x.ndim - 1)))
+
+
+def _widened(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 @batch_norm.defjvp
 def _batch_norm_jvp(epsilon, primals, tangents):
     (x, scale, bias), (dx, d_scale, d_bias) = primals, tangents
+    dx = _widened(dx)  # once, so that the transpose adds up what cancels before it rounds
     y, mean, var = batch_norm(x, scale, bias, epsilon)
     d_mean = _mean(dx)
     c = _mean(x, dx) - mean * d_mean

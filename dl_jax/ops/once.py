@@ -13,12 +13,12 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Num
 
 
-def once(x: Num[Array, "..."]) -> Num[Array, "..."]:
-    """Return x, on a CPU computed once."""
-    return _once.bind(x)
+def once(x: Num[Array, "..."], *, back: bool = True) -> Num[Array, "..."]:
+    """Return x, on a CPU computed once; and so is its gradient, unless `back` is False."""
+    return _once.bind(x, back=back)
 
 
-def _on_cpu(x: jax.Array) -> jax.Array:
+def _on_cpu(x: jax.Array, *, back: bool) -> jax.Array:
     if x.size == 0:
         return x
     first = x[(0,) * x.ndim]
@@ -29,9 +29,9 @@ def _on_cpu(x: jax.Array) -> jax.Array:
 
 
 _once = core.Primitive("once")
-_once.def_impl(lambda x: x)
-_once.def_abstract_eval(lambda x: x)
-ad.deflinear2(_once, lambda d, _: [d])
+_once.def_impl(lambda x, back: x)
+_once.def_abstract_eval(lambda x, back: x)
+ad.deflinear2(_once, lambda d, _, back: [once(d) if back else d])
 batching.defvectorized(_once)
-mlir.register_lowering(_once, mlir.lower_fun(lambda x: x, multiple_results=False))
+mlir.register_lowering(_once, mlir.lower_fun(lambda x, back: x, multiple_results=False))
 mlir.register_lowering(_once, mlir.lower_fun(_on_cpu, multiple_results=False), "cpu")

@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from dl_jax.ops.once import once
-from dl_jax.ops.sharding import is_left_to_lax
+from dl_jax.ops.sharding import by_device, is_left_to_lax
 
 Pads = tuple[tuple[int, int], ...]
 _MOST_TAPS = 16  # in larger windows XLA's loops are the faster ones
@@ -129,7 +129,8 @@ def _by_platform(
     if none or np.prod(window) > _MOST_TAPS or is_left_to_lax(inputs):
         return native(inputs)
     by_taps, on_cuda = (jax.checkpoint(f, prevent_cse=False) for f in (by_taps, on_cuda))
-    return lax.platform_dependent(inputs, cpu=by_taps, cuda=on_cuda, default=native)
+    on_cpu = functools.partial(by_device, by_taps)
+    return lax.platform_dependent(inputs, cpu=on_cpu, cuda=on_cuda, default=native)
 
 
 def _taps(

@@ -75,7 +75,7 @@ class Blocks(NamedTuple):
 
 
 def blocks_of(shape: tuple[int, ...], windows: Windows, *, cut: bool = False) -> Blocks:
-    """Return blocks of about four MiB of windows, of as equal size as there can be.
+    """Return blocks of up to four MiB of windows or a little more, of as equal size as can be.
 
     Args:
         shape: of the images, `[n, h, w, c]`.
@@ -89,6 +89,6 @@ def blocks_of(shape: tuple[int, ...], windows: Windows, *, cut: bool = False) ->
     if windows.size == windows.strides == (1, 1) and not cut:
         over_images = over_rows = 1  # the windows are the images
     images, rows = -(-n // over_images), -(-height // over_rows)
-    # A little less in each where no block is then left with zeros.
+    # Fewer in each, but more than half as many, where no block is then left with zeros.
     images = next((m for m in range(images, images // 2, -1) if n % m == 0), images)
     return Blocks(windows, images, rows, (-(-n // images), -(-height // rows)))

@@ -40,12 +40,13 @@ def pays_by_rows(
     """
     height, width = how.windows.output
     pixels = x[0] * height * width
-    fewer, many = min(w[2:]), min(w[2:]) >= _MANY_CHANNELS
+    channels = min(w[2:])
+    many = channels >= _MANY_CHANNELS
     if by_w:
-        enough = many or (fewer >= _SOME_CHANNELS and pixels >= _MANY_PIXELS)
+        enough = many or (channels >= _SOME_CHANNELS and pixels >= _MANY_PIXELS)
     else:
         fits = pixels * (w[2] + w[3]) <= _NUMBERS
-        enough = fewer >= _CHANNELS and (fits or (many and w[2] * w[3] >= _PRODUCTS))
+        enough = channels >= _CHANNELS and (fits or (many and w[2] * w[3] >= _PRODUCTS))
     plain = how.kernel == (3, 3) and how.strides == how.dilation == (1, 1)
     precision = how.precision if isinstance(how.precision, tuple) else (how.precision,)
     return (

@@ -46,8 +46,11 @@ def one_variant(tmp_path, monkeypatch):
     def run(**settings):
         record = fine_tuning.run(fine_tuning.Config("embedded", num_epochs=1, **settings))
         (table,) = list(record.result.get("tables", ()))
-        cells = [[float(row[i] or 0) for i in (1, 3, 4)] for row in table["rows"]]
-        return record, {(rate, seed): accuracy for rate, seed, accuracy in cells}
+        rows = [
+            [np.nan if cell is None else float(cell) for cell in (row[1], row[3], row[4])]
+            for row in table["rows"]
+        ]
+        return record, {(rate, seed): accuracy for rate, seed, accuracy in rows}
 
     return run
 
@@ -70,6 +73,16 @@ def test_a_sweep_of_learning_rates_is_the_runs_with_each(one_variant):
     names = [f["name"] for f in record.result["figures"] if f["name"].startswith("test")]
     assert names == [f"test accuracy, the last layer, learning rate {r}" for r in (0.0001, 0.01)]
     assert (record.folder / "sweep.png").exists()
+
+
+def test_a_learning_rate_that_diverges_is_no_accuracy(one_variant):
+    record, accuracies = one_variant(sweep=("learning_rate=1e-3,3e38",))
+    assert accuracies[1e-3, 0] > 0
+    assert not np.isfinite(accuracies[3e38, 0])
+    names = [f["name"] for f in record.result["figures"] if f["name"].startswith("test")]
+    assert names == ["test accuracy, the last layer, learning rate 0.001"]
+    with pytest.raises(ValueError, match="diverged at each learning rate; sweep smaller ones"):
+        one_variant(sweep=("learning_rate=2e38,3e38",))
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_seeds_that_go_wrong_end_with_step_and_layer_of_the_first(folder, monkey
     alone, _, _ = said["1"].partition(". No checkpoint")
     assert alone.startswith("error: step 2, in epoch 1: not finite is the output of ")
     said = said["2"]
-    assert said.startswith(f"{alone}, with seed 0. By then the loss of 2 of 2 seeds, 0, 1, is not ")
+    assert said.startswith(f"{alone}, with seed 0; by then the loss of 2 of 2 seeds, 0, 1. No ch")
     assert "No checkpoint; to leave such updates out, begin again with\n  python -m " in said
     assert said.endswith(" --seeds 2 --num-epochs 1 --learning-rate 1e+30 --nonfinite skip\n")
     assert not list(folder.rglob("result.json"))  # as of one seed

@@ -15,7 +15,7 @@ from dl_jax.train import CheckpointError
 from experiments import (
     fashion_mnist_mlp,
     imdb_reviews,
-    members,
+    member_rows,
     pictures,
     resuming,
     survive,
@@ -124,7 +124,7 @@ def test_many_members_stopped_and_resumed_are_those_left_alone(
         stop_in(resuming, "save_checkpoint", 4, signal.SIGTERM)
         options += ("--checkpoint-every", "25")
     else:
-        stop_in(members, "add_members", 2, signal.SIGTERM)
+        stop_in(member_rows, "add_members", 2, signal.SIGTERM)
         stop_in(sweeps, "add_members", 2, signal.SIGTERM)
     assert start("--out", "stopped", *options) == 143
     result = json.loads((folder / "stopped/result.json").read_text())
@@ -231,7 +231,7 @@ def test_what_cannot_be_resumed(arguments, message, folder, start, capsys):
 @pytest.mark.parametrize("seeds", ["1", "2"])
 def test_other_data_are_refused(seeds, folder, start, stop_in, monkeypatch, capsys):
     stop_in(Record, "add_epoch", 1)
-    stop_in(members, "add_members", 1)
+    stop_in(member_rows, "add_members", 1)
     options = ("--out", "stopped", "--seeds", seeds, "--tensorboard")
     assert start(*options) == 130
     metrics = (folder / "stopped/metrics.jsonl").read_text()

@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from dl_jax.losses import MULTICLASS
 from dl_jax.models import create
+from dl_jax.models.layers import BatchNorm
 from dl_jax.models.precision import (
     PRECISIONS,
     in_precision,
@@ -81,7 +82,7 @@ class Normed(nn.Module):
 
     @nn.compact
     def __call__(self, inputs, *, train=False):
-        x = nn.BatchNorm(use_running_average=not train)(nn.Dense(3)(inputs))
+        x = BatchNorm()(nn.Dense(3)(inputs), train=train)
         return nn.Dense(10)(x)
 
 
@@ -142,9 +143,9 @@ def test_mixed_precision_keeps_batch_statistics_in_float32():
         stats = {"BatchNorm_0": {**variables["batch_stats"]["BatchNorm_0"], "mean": fine}}
         variables = {**variables, "batch_stats": stats}
         _, changed = model.apply(variables, inputs, train=True, mutable=["batch_stats"])
-    # The batch's mean is 0, and Flax's momentum 0.99; two roundings of 6e-8.
+    # The batch's mean is 0, and the momentum 0.9; two roundings of 6e-8.
     mean = changed["batch_stats"]["BatchNorm_0"]["mean"]
-    np.testing.assert_allclose(np.array(mean), 0.99 * np.array(fine), rtol=2e-7)
+    np.testing.assert_allclose(np.array(mean), 0.9 * np.array(fine), rtol=2e-7)
 
 
 def test_mixed_precision_leaves_float32_alone_and_is_float64_throughout():

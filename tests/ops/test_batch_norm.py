@@ -110,6 +110,33 @@ def test_the_layer_is_flaxs(dtype, train):
     chex.assert_trees_all_close(my_stats, their_stats, rtol=1e-6)
 
 
+@pytest.mark.parametrize("ratio", [0, 10, 100])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_narrow_gradients_round_once(dtype, ratio, float64):
+    """However far the mean is from 0: what cancels then is added up before it rounds."""
+    one, other = jax.random.split(jax.random.key(1))
+    x = (ratio + jax.random.normal(one, (512, 5), jnp.float64)).astype(dtype)
+    wide = x.astype(jnp.float64)
+    cotangent = (0.5 + jax.random.normal(other, x.shape) + 0.5 * (wide - ratio)).astype(dtype)
+    scale, bias = jnp.ones(5, dtype), jnp.zeros(5, dtype)
+
+    def gradient(function, *values):
+        return jax.grad(lambda x: (function(x, *values[1:])[0] * values[0]).sum())
+
+    got = gradient(ours, cotangent, scale, bias)(x)
+    expected = gradient(by_the_paper, *(a.astype(jnp.float64) for a in (cotangent, scale, bias)))
+    error = got.astype(jnp.float64) - expected(wide)
+    # Each number rounds once, the cotangent of y before; float32 sums lose ratio^2 of their digits.
+    eps = float(jnp.finfo(dtype).eps) + 100 * (1 + ratio**2) * 2**-23
+    assert jnp.sqrt((error**2).mean()) < eps * jnp.sqrt((expected(wide) ** 2).mean())
+
+
+def test_the_layer_stays_in_float32_with_float64_switched_on(float64):
+    x = jnp.arange(12, dtype=jnp.float32).reshape(4, 3)
+    y, variables = BatchNorm().init_with_output(jax.random.key(0), x, train=True)
+    assert {str(a.dtype) for a in jax.tree.leaves((y, variables))} == {"float32"}
+
+
 def test_values_that_are_all_the_same_are_the_bias(key):
     x = jnp.full((7, 5), 1000.0)  # the mean of their squares rounds to less than their mean's
     y, _, var = ops.batch_norm(x, jnp.ones(5), jnp.arange(5.0))

@@ -14,7 +14,7 @@ from flax import linen as nn
 from dl_jax import backprop
 from dl_jax.losses import BINARY, MULTICLASS
 from dl_jax.models import CNN, MLP, BagOfWords
-from dl_jax.models.layers import Conv
+from dl_jax.models.layers import BatchNorm, Conv
 from dl_jax.train import (
     Checkpoint,
     Data,
@@ -42,7 +42,7 @@ class Normed(nn.Module):
 
     @nn.compact
     def __call__(self, inputs, *, train=False):
-        x = nn.BatchNorm(not train)(Conv(3, (3, 3))(inputs))
+        x = BatchNorm()(Conv(3, (3, 3))(inputs), train=train)
         return nn.Dense(3)(nn.relu(x).mean((1, 2)))
 
 

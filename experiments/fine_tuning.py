@@ -122,7 +122,7 @@ def _accuracy(record: Record, state: TrainState, test: Examples) -> float:
 
 
 def _add_figures(record: Record, grid: Grid, accuracies: dict[str, list[list[float]]]) -> None:
-    """Add the test accuracies at each point, the gains there and, of a sweep, their picture.
+    """Add the test accuracies and the gain; of a sweep the gains, and a table and a picture.
 
     Raises:
         ValueError: if at each point of the sweep a network diverged.
@@ -132,8 +132,9 @@ def _add_figures(record: Record, grid: Grid, accuracies: dict[str, list[list[flo
         raise ValueError("sweep: a network diverged at each learning rate; sweep smaller ones")
     for i in finite:
         where = f", {label(grid[i])}" if grid[i] else ""
-        for name, each in accuracies.items():
-            record.add_figure(f"test accuracy, {name}{where}", each[i])
+        if len(grid) == 1:
+            for name, each in accuracies.items():
+                record.add_figure(f"test accuracy, {name}{where}", each[i])
         pairs = zip(*(accuracies[name][i] for name in COMPARED), strict=True)
         # At a learning rate that somebody tries there need be no gain.
         record.add_figure(
@@ -142,6 +143,11 @@ def _add_figures(record: Record, grid: Grid, accuracies: dict[str, list[list[flo
         )  # fmt: skip
     if len(grid) == 1:
         return
+    record.add_table(
+        "Means over seeds, by learning rate",
+        ("trained", *(f"{point['learning_rate']:g}" for point in grid)),
+        [(name, *(float(np.mean(values)) for values in each)) for name, each in accuracies.items()],
+    )
     lines: dict[str, list[report.Point]] = {}
     for name, each in accuracies.items():
         for i in finite:

@@ -45,7 +45,7 @@ def one_variant(tmp_path, monkeypatch):
 
     def run(**settings):
         record = fine_tuning.run(fine_tuning.Config("embedded", num_epochs=1, **settings))
-        (table,) = list(record.result.get("tables", ()))
+        table = next(iter(record.result.get("tables", ())))
         rows = [
             [np.nan if cell is None else float(cell) for cell in (row[1], row[3], row[4])]
             for row in table["rows"]
@@ -70,8 +70,12 @@ def test_a_sweep_of_learning_rates_is_the_runs_with_each(one_variant):
     alone = {rate: one_variant(learning_rate=rate)[1][rate, 0] for rate in (1e-4, 1e-2)}
     assert {rate: accuracies[rate, 0] for rate in alone} == pytest.approx(alone)
     assert alone[1e-4] != alone[1e-2]
-    names = [f["name"] for f in record.result["figures"] if f["name"].startswith("test")]
-    assert names == [f"test accuracy, the last layer, learning rate {r}" for r in (0.0001, 0.01)]
+    names = [f["name"] for f in record.result["figures"] if "gain" in f["name"]]
+    assert names == [f"gain with frozen convolutions, learning rate {r}" for r in (0.0001, 0.01)]
+    means = list(record.result.get("tables", ()))[1]
+    assert list(means["columns"]) == ["trained", "0.0001", "0.01"]
+    expected = [np.mean([accuracies[rate, seed] for seed in (0, 1)]) for rate in (1e-4, 1e-2)]
+    assert means["rows"][0][1:] == pytest.approx(expected)
     assert (record.folder / "sweep.png").exists()
 
 
@@ -79,8 +83,8 @@ def test_a_learning_rate_that_diverges_is_no_accuracy(one_variant):
     record, accuracies = one_variant(sweep=("learning_rate=1e-3,3e38",))
     assert accuracies[1e-3, 0] > 0
     assert not np.isfinite(accuracies[3e38, 0])
-    names = [f["name"] for f in record.result["figures"] if f["name"].startswith("test")]
-    assert names == ["test accuracy, the last layer, learning rate 0.001"]
+    names = [f["name"] for f in record.result["figures"] if "gain" in f["name"]]
+    assert names == ["gain with frozen convolutions, learning rate 0.001"]
     with pytest.raises(ValueError, match="diverged at each learning rate; sweep smaller ones"):
         one_variant(sweep=("learning_rate=2e38,3e38",))
 

@@ -53,7 +53,7 @@ def normalized(
     bias: Float[Array, " c"],
     epsilon: float = 1e-5,
 ) -> Float[Array, "... c"]:
-    """Return `scale (x - mean) / sqrt(var + epsilon) + bias`.
+    """Return `scale (x - mean) / sqrt(var + epsilon) + bias`, as algorithm 2 has it for inference.
 
     Args:
         x: activations, channels last.
@@ -62,6 +62,9 @@ def normalized(
         scale: gamma.
         bias: beta.
         epsilon: what is added to the variance.
+
+    Returns:
+        y, of the shape of x and the dtype that x, scale and bias make together.
     """
     factor = scale * lax.rsqrt(var + epsilon)
     y = (x - _over(x, mean)) * _over(x, factor) + _over(x, bias)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from jax import lax
 
 from dl_jax.ops import conv_general_dilated
+from dl_jax.ops.patches import Windows
+from dl_jax.ops.window_blocks import blocks_of
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 LAYOUTS = [NHWC, ("NCHW", "OIHW", "NCHW"), ("HWNC", "OHWI", "NHWC")]
@@ -334,6 +336,31 @@ def test_windows_in_blocks_of_rows_or_of_images(images, key, monkeypatch):
     ):
         scale = float(jnp.abs(lax_s).max())
         np.testing.assert_allclose(ours, lax_s, atol=scale * 2**-23 * images * 11 * 9 * 32)
+
+
+@pytest.mark.parametrize(("images", "size"), [(8, 2), (9, 3), (7, 3)])
+def test_blocks_of_images_leave_none_empty_where_they_need_not(images, size):
+    """Three images fit into a block; a third of eight would be one and a block with zeros."""
+    windows = Windows((58, 28), (3, 1), (1, 1), (1, 1))
+    blocks = blocks_of((images, 58, 28, 64), windows)
+    assert (blocks.images, blocks.counts) == (size, (-(-images // size), 1))
+
+
+def test_a_kernel_of_one_pixel_is_a_product_of_arrays_as_they_lie():
+    x = jax.ShapeDtypeStruct((8, 28, 28, 256), jnp.float32)
+    w = jax.ShapeDtypeStruct((1, 1, 256, 64), jnp.float32)
+
+    def both(x, w):
+        layout = ("NHWC", "HWIO", "NHWC")
+        y, back = jax.vjp(
+            lambda x: conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=layout), x
+        )
+        return back(y)
+
+    program = jax.jit(both).lower(x, w).as_text()
+    assert program.count("stablehlo.dot_general") == 2
+    assert "stablehlo.transpose" not in program
+    assert "stablehlo.convolution" not in program
 
 
 def test_empty_channels_are_zeros():

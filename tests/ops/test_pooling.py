@@ -1,5 +1,8 @@
 """Pooling is Flax's, and the gradient of ties is lax's."""
 
+import re
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -126,3 +129,12 @@ def test_windows_that_do_not_touch_are_xla_s_on_a_gpu():
     for window, strides, padding in (((3, 3), (2, 2), "VALID"), ((2, 2), (2, 2), "SAME")):
         pool = jax.jit(lambda x, args=(window, strides, padding): max_pool(x, *args))
         assert "reduce_window" in pool.trace(x).lower(lowering_platforms=("cuda",)).as_text()
+
+
+def test_the_taps_of_a_window_are_compared_once():
+    """A condition holds XLA back from comparing all of them again for the gradient of each."""
+    x = jax.ShapeDtypeStruct((2, 8, 8, 4), jnp.float32)
+    gradient = jax.grad(lambda x: jnp.sum(max_pool(x, (3, 3), (2, 2)) ** 2))
+    options: dict[str, Any] = {"xla_backend_optimization_level": 3}
+    program = jax.jit(gradient).lower(x).compile(compiler_options=options).as_text() or ""
+    assert re.findall(r"= \((\w+)\[\d[^\]]*\]\S*\) conditional\(", program) == ["u8"]

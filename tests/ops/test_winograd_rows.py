@@ -83,3 +83,18 @@ def test_is_chosen_for_many_channels_in_float32_alone(key):
     assert count(*arguments(key, dtype=jnp.bfloat16)) == 1
     with jax.enable_x64(True):
         assert count(*arguments(key, dtype=jnp.float64)) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "expected"), [(56, 32, 4), (56, 31, 1), (28, 64, 1), (28, 128, 4)]
+)
+def test_a_gradient_by_the_kernel_of_many_pixels_takes_fewer_channels(size, channels, expected):
+    x = jax.ShapeDtypeStruct((8, size, size, channels), jnp.float32)
+    w = jax.ShapeDtypeStruct((3, 3, channels, channels), jnp.float32)
+
+    def by_w(x, y):
+        (d_w,) = jax.linear_transpose(lambda w: convolve(x, w), w)(y)
+        return d_w
+
+    program = jax.jit(by_w).lower(x, x).as_text()
+    assert program.count("stablehlo.dot_general") == expected  # products of F(2, 3), or one

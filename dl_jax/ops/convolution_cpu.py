@@ -30,10 +30,9 @@ _FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a fi
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
-    if how.kernel == (1, 1) != how.strides:
-        return _forward(*_seen(x, w, how))
-    if how.kernel == (1, 1):
-        return _by_windows(x, w, how)  # which are the images themselves
+    if how.kernel == (1, 1):  # a product of the pixels that it sees, as they lie
+        seen = padded(x, how.padding)[:, :: how.strides[0], :: how.strides[1]]
+        return lax.dot_general(seen, w[0, 0], (((3,), (0,)), ((), ())), how.precision)
     if pays_by_rows(x.shape, w.shape, x.dtype, how):
         return by_rows(x, w, how)
     if pays_by_eigen(w.shape, x.dtype, how):
@@ -51,12 +50,6 @@ def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
     if reaches_over(how):
         return taps >= _SOME_TAPS
     return taps >= _MANY_TAPS or (channels <= _FEW_CHANNELS and taps >= _SOME_TAPS)
-
-
-def _seen(x: jax.Array, w: jax.Array, how: Convolution):
-    """The pixels that a kernel of 1x1 sees, and the convolution of these at stride 1."""
-    x = padded(x, how.padding)[:, :: how.strides[0], :: how.strides[1]]
-    return x, w, how._replace(image=x.shape[1:3], strides=(1, 1), padding=((0, 0), (0, 0)))
 
 
 def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:

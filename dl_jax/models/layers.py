@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Integer, Shaped
 from dl_jax import ops
 from dl_jax.models.initializers import glorot_init
 
-Dense = partial(nn.Dense, kernel_init=glorot_init)
+Dense = partial(nn.Dense, kernel_init=glorot_init, dot_general=ops.dot_general)
 Conv = partial(nn.Conv, kernel_init=glorot_init, conv_general_dilated=ops.conv_general_dilated)
 
 DATA_FIELDS = "hyperparams"

@@ -1,4 +1,4 @@
-"""The arithmetic: activations, convolution, pooling, dropout, the bag of words, shapes."""
+"""The arithmetic: products, convolution, pooling, activations, dropout, bags of words, shapes."""
 
 from dl_jax.ops.activations import relu, sigmoid, softmax, tanh
 from dl_jax.ops.arithmetic import (
@@ -12,6 +12,7 @@ from dl_jax.ops.bag_of_words import add_to_words, bag_of_words, multi_hot
 from dl_jax.ops.batch_norm import batch_norm, normalized
 from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool
 from dl_jax.ops.convolution import conv_general_dilated
+from dl_jax.ops.dense import dot_general
 from dl_jax.ops.dropout import dropout
 from dl_jax.ops.local_response_norm import local_response_norm
 from dl_jax.ops.pooling import avg_pool, max_pool
@@ -29,6 +30,7 @@ __all__ = [
     "conv_parameters",
     "conv_relu_max_pool",
     "describe",
+    "dot_general",
     "dropout",
     "local_response_norm",
     "max_pool",

@@ -1,0 +1,88 @@
+"""Products of a few examples with a large kernel, as dense layers make them, and their gradients.
+
+Such a product is as fast as memory is: each of the kernel's numbers is read for a few sums. On a
+CPU, XLA turns a factor to get its gradients, the kernel itself for the one by the examples, which
+takes several times as long as reading it. Here the small factor is the one that is turned, behind
+`ops.once`, since XLA's simplifier would put it back. `docs/performance.md` has what that is worth.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Num
+
+from dl_jax.ops.bilinear import Products, bilinear
+from dl_jax.ops.once import once
+from dl_jax.ops.sharding import by_device, is_left_to_lax
+
+_LARGE = 2**20  # numbers in a kernel that no cache holds
+_FEW, _VERY_FEW = 64, 16  # examples, for which memory and not arithmetic is what takes time
+
+
+def dot_general(
+    lhs: Num[Array, "..."],
+    rhs: Num[Array, "..."],
+    dimension_numbers: lax.DotDimensionNumbers,
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+) -> Num[Array, "..."]:
+    """Multiply as `jax.lax.dot_general` does, with the same arguments.
+
+        out[n, o] = sum_i lhs[n, i] rhs[i, o]
+
+    is what differs from `jax.lax`'s, in its gradients on a CPU, for up to 64 examples n and a
+    kernel of at least 2^20 numbers in float32: the same sums, sooner. Everything else is
+    `jax.lax`'s, as other devices' products are. A Flax `nn.Dense` takes it as its `dot_general`.
+
+    Args:
+        lhs: the examples, `[n, i]`.
+        rhs: the kernel, `[i, o]`.
+        dimension_numbers: as in `jax.lax.dot_general`.
+        precision: of the products.
+        preferred_element_type: of the sums and the output.
+
+    Raises:
+        ValueError, TypeError: as `jax.lax.dot_general` does.
+    """
+    axes = [tuple(axes) for pair in dimension_numbers for axes in pair]
+    ours = (
+        lhs.ndim == rhs.ndim == 2
+        and axes == [(1,), (0,), (), ()]
+        and lhs.dtype == rhs.dtype == jnp.float32
+        and preferred_element_type in (None, jnp.float32)
+        and not is_left_to_lax(lhs, rhs)
+        and 1 < len(lhs) <= _FEW
+        and math.prod(rhs.shape) >= _LARGE
+    )
+    if not ours:
+        return lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+    held = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    how = held if precision is None else precision
+    return by_device(lambda x, w: _product.forward(x, w, how), lhs, rhs)
+
+
+def _dot(a: jax.Array, b: jax.Array, over: tuple[int, int], how: lax.PrecisionLike) -> jax.Array:
+    return lax.dot_general(a, b, (((over[0],), (over[1],)), ((), ())), how)
+
+
+def _by_x(y: jax.Array, w: jax.Array, how: lax.PrecisionLike) -> jax.Array:
+    return once(_dot(w, once(y.T), (1, 0), how)).T
+
+
+def _by_w(x: jax.Array, y: jax.Array, how: lax.PrecisionLike) -> jax.Array:
+    if len(x) > _VERY_FEW:
+        return _NATIVE.by_w(x, y, how)
+    return _dot(once(x.T), y, (1, 0), how)
+
+
+_NATIVE = Products(
+    lambda x, w, how: _dot(x, w, (1, 0), how),
+    lambda y, w, how: _dot(y, w, (1, 1), how),
+    lambda x, y, how: _dot(x, y, (0, 0), how),
+)
+_product = bilinear(
+    "dense", default=_NATIVE, cpu=Products(_NATIVE.forward, _by_x, _by_w), example_axis=0
+)

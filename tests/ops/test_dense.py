@@ -1,0 +1,146 @@
+"""Products of a few examples with a large kernel: `jax.lax`'s, in value and every derivative."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from dl_jax.models.layers import Dense
+from dl_jax.ops import dot_general
+
+ROWS = (((1,), (0,)), ((), ()))
+INPUTS, OUTPUTS = 2048, 512
+
+
+def arguments(n=4, shape=(INPUTS, OUTPUTS), dtype=jnp.float32):
+    x, w, y = (jax.random.key(i) for i in range(3))
+    sizes = ((n, shape[0]), shape, (n, shape[1]))
+    return [jax.random.normal(key, size, dtype) for key, size in zip((x, w, y), sizes, strict=True)]
+
+
+def assert_close(got, expected, terms):
+    """Sums of so many products of normal numbers, in another order."""
+    largest = float(jnp.abs(expected).max())
+    np.testing.assert_allclose(got, expected, rtol=0, atol=terms**0.5 * 2**-23 * largest)
+
+
+@pytest.mark.parametrize("n", [2, 16, 17, 64])
+def test_value_and_gradients_are_those_of_lax(n):
+    x, w, d = arguments(n)
+    y, back = jax.vjp(lambda x, w: dot_general(x, w, ROWS), x, w)
+    expected, back_of_lax = jax.vjp(lambda x, w: lax.dot_general(x, w, ROWS), x, w)
+    assert_close(y, expected, INPUTS)
+    for got, wanted, terms in zip(back(d), back_of_lax(d), (OUTPUTS, n), strict=True):
+        assert_close(got, wanted, terms)
+
+
+def test_forward_mode_and_second_derivatives_are_those_of_lax():
+    x, w, _ = arguments()
+
+    def of(product):
+        def loss(x, w):
+            return jnp.sin(product(x, w, ROWS) / INPUTS**0.5).sum()
+
+        gradient = jax.grad(loss, (0, 1))
+        return jax.jvp(gradient, (x, w), (x[::-1], w[::-1]))
+
+    for got, wanted in zip(
+        *map(jax.tree.leaves, (of(dot_general), of(lax.dot_general))), strict=True
+    ):
+        assert_close(got, wanted, INPUTS)
+
+
+def test_it_composes_with_jit_vmap_and_scan():
+    x, w, _ = arguments(6)
+    xs = x.reshape(3, 2, INPUTS)
+    gradient = jax.grad(lambda x, w: (dot_general(x, w, ROWS) ** 2).sum())
+    expected = jnp.stack([gradient(x, w) for x in xs])
+    mapped = jax.jit(jax.vmap(gradient, (0, None)))(xs, w)
+    _, scanned = lax.scan(lambda carry, x: (carry, gradient(x, w)), 0, xs)
+    for got in (mapped, scanned):
+        assert_close(got, expected, INPUTS + OUTPUTS)
+
+
+def program(x, w, *, platform="cpu", **options):
+    """The text of the gradients' program, before a compiler has seen it."""
+
+    def both(x, w):
+        return jax.grad(lambda x, w: dot_general(x, w, ROWS, **options).sum(), (0, 1))(x, w)
+
+    return jax.jit(both).trace(x, w).lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_the_small_factor_is_turned_and_not_the_kernel():
+    x, w, _ = arguments(8)
+    text = program(x, w)
+    turned = [line for line in text.splitlines() if "stablehlo.transpose" in line]
+    assert sorted(line.rpartition("(")[2].split(")")[0] for line in turned) == [
+        "tensor<2048x8xf32>",  # the gradient by the examples, which the kernel times that is
+        "tensor<8x2048xf32>",  # the examples
+        "tensor<8x512xf32>",  # the gradient by the outputs
+    ]
+    assert text.count("stablehlo.case") == 3  # `once` for each, or XLA turns the kernel after all
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        arguments(1),
+        arguments(65),
+        arguments(4, (INPUTS, OUTPUTS - 1)),
+        arguments(4, dtype=jnp.bfloat16),
+    ],
+    ids=["one example", "many", "a small kernel", "bfloat16"],
+)
+def test_everything_else_is_left_to_lax(arrays):
+    x, w, _ = arrays
+    assert "dense" in str(jax.make_jaxpr(lambda x, w: dot_general(x, w, ROWS))(*arguments()[:2]))
+    assert "dense" not in str(jax.make_jaxpr(lambda x, w: dot_general(x, w, ROWS))(x, w))
+
+
+def test_other_axes_are_left_to_lax():
+    x, w, _ = arguments()
+    got = dot_general(w, x, (((0,), (1,)), ((), ())))
+    assert got.tolist() == lax.dot_general(w, x, (((0,), (1,)), ((), ()))).tolist()
+
+
+@pytest.mark.parametrize("platform", ["tpu", "cuda"])
+def test_other_devices_have_the_native_product(platform):
+    x, w, _ = arguments()
+    text = program(x, w, platform=platform)
+    assert text.count("stablehlo.dot_general") == 2
+    assert "stablehlo.case" not in text
+
+
+def test_precision_is_the_one_asked_for_or_the_one_that_holds_at_the_call():
+    x, w, _ = arguments()
+    assert program(x, w, precision="highest").count("HIGHEST, HIGHEST") == 2
+    assert "HIGHEST" not in program(x, w)
+
+    def held(x, w):
+        with jax.default_matmul_precision("highest"):
+            return dot_general(x, w, ROWS)
+
+    assert "HIGHEST, HIGHEST" in jax.jit(held).lower(x, w).as_text()
+
+
+def test_examples_are_turned_only_where_they_are_very_few():
+    counts = []
+    for n in (16, 17):
+        x, w, _ = arguments(n)
+        counts.append(program(x, w).count("stablehlo.transpose"))
+    assert counts == [3, 2]
+
+
+def test_what_does_not_fit_is_lax_s_error():
+    x, w, _ = arguments()
+    with pytest.raises(TypeError, match="contracting dimension"):
+        dot_general(x[:, 1:], w, ROWS)
+
+
+def test_the_models_dense_layers_take_it():
+    x, _, _ = arguments()
+    layer = Dense(OUTPUTS)
+    variables = layer.init(jax.random.key(0), x)
+    assert "dense" in str(jax.make_jaxpr(layer.apply)(variables, x))

@@ -72,16 +72,23 @@ def sweep(
         if newest:  # what the page of a run that was interrupted can show
             _add_table(record, grid, newest, f"After epoch {newest[0]['epoch']:.0f}")
         raise
-    _add_sweep(record, grid, [fit.history[-1] for fit in fits])
+    add_sweep(record, grid, [fit.history[-1] for fit in fits])
 
 
-def _add_sweep(record: Record, grid: Grid, rows: Rows) -> None:
+def add_sweep(record: Record, grid: Grid, rows: Rows) -> None:
     """Add the table of a sweep, its picture, and which point did best.
 
-    The last epoch is what counts: its validation accuracy, or its loss where there is none.
+    Args:
+        record: of the run.
+        grid: the points.
+        rows: what each member came to: all seeds of the first point, then of the next. The test
+            accuracy counts, or the validation's, or the loss.
+
+    Raises:
+        ValueError: if there is no point at which every seed stayed finite.
     """
     last, both = _add_table(record, grid, rows, "After the last epoch")
-    metric = next(k for k in ("val_accuracy", "val_loss", "loss") if k in both[0])
+    metric = next(k for k in ("test_accuracy", "val_accuracy", "val_loss", "loss") if k in both[0])
     means = np.array([figures[metric][0] for figures in both])
     means = np.where(np.isfinite(means), means, np.nan)
     if not np.isfinite(means).any():

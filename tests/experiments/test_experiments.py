@@ -97,6 +97,31 @@ def test_both_ways_to_gradients_are_one_loss_curve(folder, monkeypatch):
     assert [row[2] for row in table["rows"]] == [1437 // 32, 9000 // 512]  # whole batches
 
 
+def test_both_ways_are_one_curve_for_each_seed_at_each_learning_rate(folder, monkeypatch):
+    monkeypatch.setattr(hand_gradients, "NETWORKS", {"mlp": ("fashion_mnist", fashion_mnist_mlp)})
+    races = []
+    race = hand_gradients.race
+    monkeypatch.setattr(
+        hand_gradients, "race", lambda *a, **b: races.append(race(*a, **b)) or races[-1]
+    )
+    swept = hand_gradients.Config("embedded", seeds=2, sweep=("learning_rate=1e-3,1e-2",))
+    record = hand_gradients.run(swept)
+    (table,) = record.result["tables"]
+    assert [row[:2] for row in table["rows"]] == [("mlp", "0.001"), ("mlp", "0.01")]
+    apart = [f for f in record.result["figures"] if "difference of the losses" in f["name"]]
+    assert [figure["name"].split(":")[0] for figure in apart] == [
+        "mlp, learning rate 0.001", "mlp, learning rate 0.01",
+    ]  # fmt: skip
+    assert all(figure["value"] < 1e-3 and figure["spread"]["n"] == 2 for figure in apart)
+    curves = [each.losses[0].tolist() for each in races]
+    assert len({tuple(curve) for curve in curves}) == 4
+    assert [picture.path.name for picture in record.pictures] == ["mlp-0.001.png", "mlp-0.01.png"]
+
+    alone = hand_gradients.Config("embedded", seed=1, learning_rate=1e-2)
+    hand_gradients.run(dataclasses.replace(alone, out=folder / "alone"))
+    np.testing.assert_allclose(races[-1].losses, races[3].losses, rtol=1e-5)
+
+
 def test_reproduce_is_a_page_of_all(folder, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "EXPERIMENTS", {"perceptron": perceptron})
     reproduce.run(reproduce.Config(num_epochs=1, seeds=2, out=Path("all")))

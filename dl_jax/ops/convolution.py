@@ -57,8 +57,8 @@ def conv_general_dilated(
         feature_group_count: as in `jax.lax.conv_general_dilated`.
         batch_group_count: as in `jax.lax.conv_general_dilated`.
         precision: of the products; where one is asked for, as `"highest"`, they are those of pixels
-            and taps: in float32 a 3x3 kernel of many channels otherwise goes by Winograd's
-            algorithm, which rounds up to three times as much.
+            and taps: in float32 a 3x3 or 5x5 kernel of 32 channels or more otherwise goes by
+            Winograd's algorithm on a CPU, which rounds three times as much.
         preferred_element_type: of the sums and the output.
 
     Raises:

@@ -2,7 +2,7 @@
 
 XLA's convolution at stride 1 shares its work between the cores when it is asked for a little more
 than is needed (`ops.convolution_eigen`), at other strides when images lie side by side
-(`ops.convolution_wide`); many channels under a 3x3 kernel go by Winograd's algorithm
+(`ops.convolution_wide`); many channels under a 3x3 or 5x5 kernel go by Winograd's algorithm
 (`ops.winograd_rows`). The gradient by the kernel XLA computes badly, and either gradient several
 times slower inside a loop. Here the gradient by the images stands as the convolution that it is,
 and the gradient by the kernel, with some convolutions, is a matrix product over the windows, a
@@ -102,7 +102,7 @@ def _apart(d: jax.Array, how: Convolution) -> jax.Array:
 
 def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     kernel = (*how.kernel, x.shape[3], y.shape[3])
-    if pays_by_rows(x.shape, kernel, x.dtype, how, by_w=True):
+    if pays_by_rows(x.shape, kernel, x.dtype, how):
         return by_w_by_rows(x, y, how, _by_w_in_blocks)
     return _by_w_in_blocks(x, y, how)
 

@@ -7,13 +7,15 @@ import pytest
 from jax import lax
 
 from dl_jax import ops
+from dl_jax.ops.winograd_rows import matrices
 
 PADDINGS = ("SAME", "VALID", ((0, 2), (1, 0)), ((-1, 0), (0, -2)))
+SIDES = (3, 5)
 
 
-def arguments(key, width=7, dtype=jnp.float32, channels=128, features=256):
+def arguments(key, width=7, dtype=jnp.float32, channels=128, features=256, side=3):
     x = jax.random.uniform(key, (8, 9, width, channels), dtype, -1, 1)
-    w = jax.random.uniform(key, (3, 3, channels, features), dtype, -1, 1)
+    w = jax.random.uniform(key, (side, side, channels, features), dtype, -1, 1)
     return x, w
 
 
@@ -30,34 +32,50 @@ def products(program: str) -> int:
     return program.count("stablehlo.convolution") + program.count("stablehlo.dot_general")
 
 
-@pytest.mark.parametrize("width", [9, 10])
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("width", [9, 10, 11, 12])
 @pytest.mark.parametrize("padding", PADDINGS)
-def test_equals_lax(width, padding, key):
-    x, w = arguments(key, width)
-    # Nine times 128 products of numbers up to 1, whose sum grows as a random walk to about 13: the
-    # error of each of its roundings, 2^-24 of it, does as well; three times as much is allowed.
-    bound = 3 * 13 * np.sqrt(9 * 128) * 2**-24
+def test_equals_lax(width, padding, side, key):
+    x, w = arguments(key, width, side=side)
+    terms = side**2 * 128
+    # Of so many products of numbers up to 1 the sum grows as a random walk, by a third of a product
+    # at a time; the error of each of its roundings, 2^-24 of it, does as well; three times as much
+    # is allowed.
+    bound = 3 * (terms**0.5 / 3) * terms**0.5 * 2**-24
     np.testing.assert_allclose(convolve(x, w, padding), native(x, w, padding), atol=4 * bound)
 
 
-def test_its_gradients_are_those_of_the_convolution(key):
-    x, w = arguments(key)
+@pytest.mark.parametrize("side", SIDES)
+def test_it_rounds_three_times_as_much_as_the_sums_at_most(side, key):
+    x, w = arguments(key, 12, side=side)
+    with jax.enable_x64(True):
+        exact = np.asarray(native(x.astype(jnp.float64), w.astype(jnp.float64)))
+    ours, laxs = (
+        np.sqrt(np.mean((np.asarray(y) - exact) ** 2)) for y in (convolve(x, w), native(x, w))
+    )
+    assert ours < 3 * laxs
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_its_gradients_are_those_of_the_convolution(side, key):
+    x, w = arguments(key, side=side)
 
     def gradients(convolution):
         return jax.grad(lambda x, w: jnp.mean(convolution(x, w) ** 2), (0, 1))(x, w)
 
+    terms = side**2 * 256  # of a gradient by a pixel; by a tap they are 8 x 9 x 7
     for ours, laxs in zip(gradients(convolve), gradients(native), strict=True):
-        # Of sums of some 2,000 terms the roundings of both add up to 2 sqrt(2000) 2^-24 at most.
+        # The roundings of both add up to 2 sqrt(terms) 2^-24 at most.
         np.testing.assert_allclose(
-            ours, laxs, atol=3 * 2 * 45 * 2**-24 * float(jnp.abs(laxs).max())
+            ours, laxs, atol=3 * 2 * terms**0.5 * 2**-24 * float(jnp.abs(laxs).max())
         )
 
 
 def test_the_gradient_by_the_kernel_goes_that_way_too(key):
     x, w = arguments(key)
     by_w = jax.jit(jax.grad(lambda w: jnp.sum(convolve(x, w) ** 2)))
-    # Four products of the forward pass, and one in the loop over blocks of each of the four sums.
-    assert products(by_w.lower(w).as_text()) == 4 + 4
+    # Six products of the forward pass, and one in the loop over blocks of each of the six sums.
+    assert products(by_w.lower(w).as_text()) == 6 + 6
 
 
 def test_composes_under_vmap(key):
@@ -72,29 +90,33 @@ def test_is_chosen_for_many_channels_in_float32_alone(key):
     def count(x, w, **options):
         return products(jax.jit(lambda x, w: convolve(x, w, **options)).lower(x, w).as_text())
 
-    assert count(*arguments(key)) == 4
-    assert count(*arguments(key), precision="default") == 4
+    assert count(*arguments(key)) == 6
+    assert count(*arguments(key, side=5)) == 6
+    assert count(*arguments(key), precision="default") == 6
     assert count(*arguments(key), precision="highest") == 1
     assert count(*arguments(key), precision=lax.Precision.HIGH) == 1
-    assert count(*arguments(key, channels=64)) == 4
-    assert count(*arguments(key, channels=63)) == 1
-    assert count(*arguments(key, features=63)) == 1
-    assert count(*arguments(key, width=3)) == 1
+    assert count(*arguments(key, channels=32)) == 6
+    assert count(*arguments(key, channels=31)) == 1
+    assert count(*arguments(key, features=31)) == 1
+    assert count(jnp.ones((64, 9, 3, 64)), jnp.ones((3, 3, 64, 64))) == 1
+    assert count(*arguments(key, width=5)) == 1  # 360 outputs, all images together
     assert count(*arguments(key, dtype=jnp.bfloat16)) == 1
     with jax.enable_x64(True):
         assert count(*arguments(key, dtype=jnp.float64)) == 1
 
 
-@pytest.mark.parametrize(
-    ("size", "channels", "expected"), [(56, 32, 4), (56, 31, 1), (28, 64, 1), (28, 128, 4)]
-)
-def test_a_gradient_by_the_kernel_of_many_pixels_takes_fewer_channels(size, channels, expected):
-    x = jax.ShapeDtypeStruct((8, size, size, channels), jnp.float32)
-    w = jax.ShapeDtypeStruct((3, 3, channels, channels), jnp.float32)
+def test_a_kernel_larger_than_the_image_goes_another_way(key):
+    low = jnp.ones((32, 4, 8, 64))
+    kernel = jnp.ones((5, 5, 64, 64))
+    program = jax.jit(convolve).lower(low, kernel).as_text()
+    assert products(program) == 1
+    assert products(jax.jit(convolve).lower(jnp.ones((32, 5, 8, 64)), kernel).as_text()) == 6
 
-    def by_w(x, y):
-        (d_w,) = jax.linear_transpose(lambda w: convolve(x, w), w)(y)
-        return d_w
 
-    program = jax.jit(by_w).lower(x, x).as_text()
-    assert program.count("stablehlo.dot_general") == expected  # products of F(2, 3), or one
+@pytest.mark.parametrize("taps", range(2, 6))
+def test_six_products_are_the_outputs_of_six_pixels(taps):
+    outputs, kernel, pixels = matrices(taps)
+    d, g = np.random.default_rng(0).random(6), np.random.default_rng(1).random(taps)
+    got = outputs @ ((kernel @ g) * (pixels @ d))
+    assert outputs.shape == (7 - taps, 6)
+    np.testing.assert_allclose(got, np.correlate(d, g), rtol=0, atol=100 * 2**-52)

@@ -106,9 +106,8 @@ def run(config: Config) -> Record:
             cells: list[Any] = [name, str(YEARS[name]), sum(row.num_params for row in layers)]
             cells.append(forward_flops(layers) / 1e9)
             if jax.default_backend() == "cpu":
-                elsewhere = get_context("spawn").Process(target=_compile, args=(name, config))
-                elsewhere.start()
-                elsewhere.join()
+                with record.timed("compilation"):
+                    _compile_elsewhere(name, config)
             theirs = torch_calls(name, config.batch_size, config.precision)
             started = time.perf_counter()
             for what, samples, ratio in _timed(name, config, theirs):
@@ -127,6 +126,19 @@ def run(config: Config) -> Record:
             record.add_time("evaluation", time.perf_counter() - started)
             jax.clear_caches()
     return record
+
+
+def _compile_elsewhere(name: str, config: Config) -> None:
+    """Let another process leave a network's programs in the cache; say so if it does not."""
+    process = get_context("spawn").Process(target=_compile, args=(name, config))
+    process.start()
+    process.join()
+    if process.exitcode:
+        print(
+            f"{name}: the process that compiles it ended with {process.exitcode}; compiled here, "
+            "its steps may take longer",
+            flush=True,
+        )
 
 
 def _compile(name: str, config: Config) -> None:

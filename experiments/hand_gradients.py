@@ -21,13 +21,13 @@ import numpy as np
 import optax
 
 from dl_jax import report
-from dl_jax.train import Examples
 from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn
 from experiments.grid import Grid, grid_of, label
 from experiments.options import Options, main
 from experiments.record import Record
 from experiments.recording import recording
 from experiments.sources import examples, obtain
+from experiments.training import Task
 from experiments.two_ways import WAYS, Race, race
 
 NETWORKS = {
@@ -76,9 +76,16 @@ def run(config: Config) -> Record:
                 source = obtain(data, config.data)
                 train = jax.device_put(examples(source.dataset.train))
             kind = "embedded" if source.dataset.info.embedded else "real"
-            with jax.enable_x64(config.precision == "float64"), record.timed("training"):
-                raced = _races(experiment, train, config, grid)
-            for point, races in zip(grid, raced, strict=True):
+            task, batch_size = _task_of(experiment, config, grid)
+            for point in grid:
+                with jax.enable_x64(config.precision == "float64"), record.timed("training"):
+                    races = [
+                        race(
+                            task, train, num_epochs=config.num_epochs, batch_size=batch_size,
+                            key=jax.random.key(seed), point=point, precision=config.precision,
+                        )
+                        for seed in range(config.seed, config.seed + config.seeds)
+                    ]  # fmt: skip
                 ratio = _add_figures(record, config, name, point, races)
                 step = 1e3 * np.mean([each.step_seconds() for each in races], axis=0)
                 rates = (f"{value:g}" for value in point.values())
@@ -87,8 +94,8 @@ def run(config: Config) -> Record:
     return record
 
 
-def _races(experiment: ModuleType, train: Examples, config: Config, grid: Grid) -> list[list[Race]]:
-    """Return the races of all seeds at each point of the grid."""
+def _task_of(experiment: ModuleType, config: Config, grid: Grid) -> tuple[Task, int]:
+    """Return what is trained, its learning rate data where it is swept, and the batch size."""
     settings = experiment.Config()
     if config.learning_rate is not None:
         settings = replace(settings, learning_rate=config.learning_rate)
@@ -96,15 +103,7 @@ def _races(experiment: ModuleType, train: Examples, config: Config, grid: Grid) 
     if grid[0]:
         injected = optax.inject_hyperparams(task.optimizer_of)
         task = task._replace(optimizer=injected(settings.learning_rate))
-
-    def of_seed(point: dict[str, float], seed: int) -> Race:
-        return race(
-            task, train, num_epochs=config.num_epochs, batch_size=settings.batch_size,
-            key=jax.random.key(seed), point=point, precision=config.precision,
-        )  # fmt: skip
-
-    seeds = range(config.seed, config.seed + config.seeds)
-    return [[of_seed(point, seed) for seed in seeds] for point in grid]
+    return task, settings.batch_size
 
 
 def _add_figures(

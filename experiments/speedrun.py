@@ -52,7 +52,8 @@ def run(config: Config) -> Record:
     """Train each seed, time it, and write the run folder.
 
     Raises:
-        ValueError: for fewer than two seeds, of which there is no spread, or a sweep that is none.
+        ValueError: for fewer than two seeds, of which there is no spread, a sweep that is none, or
+            one at each of whose points a seed diverged.
     """
     grid = grid_of(config.sweep, config)
     if config.seeds < 2:

@@ -92,7 +92,7 @@ def add_sweep(record: Record, grid: Grid, rows: Rows) -> None:
     means = np.array([figures[metric][0] for figures in both])
     means = np.where(np.isfinite(means), means, np.nan)
     if not np.isfinite(means).any():
-        raise ValueError("sweep: every member diverged; sweep smaller values")
+        raise ValueError("sweep: at each point a seed diverged; sweep smaller values")
     best = int((np.nanargmax if "accuracy" in metric else np.nanargmin)(means))
     values = [row[metric] for row in last[best]]
     point = grid[best]

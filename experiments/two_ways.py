@@ -55,7 +55,8 @@ class Race(NamedTuple):
 
     def losses_apart(self) -> float:
         """The larger of the median on the way and what is apart at the end."""
-        return float(max(np.median(self.on_the_way()), abs(self.last[1] / self.last[0] - 1)))
+        apart = (np.median(self.on_the_way()), abs(self.last[1] / self.last[0] - 1))
+        return float(np.max(apart))  # which is NaN if one of them is
 
     def step_seconds(self) -> Float[np.ndarray, "2"]:
         """The median seconds of a step, either way."""
@@ -148,7 +149,7 @@ def _gradients_apart(task: Task, params: PyTree, batch: Examples, key: Array) ->
     _, by_hand = jax.jit(partial(value_and_grad, task.by_hand))(params, inputs, targets, key)
     automatic = jax.jit(jax.grad(mean_loss))(params)
     apart = jax.tree.map(lambda a, b: jnp.abs(a - b).max() / jnp.abs(a).max(), automatic, by_hand)
-    return float(max(jax.tree.leaves(apart)))
+    return float(np.max(jax.tree.leaves(apart)))
 
 
 def _widened(a: Array) -> Array:

@@ -29,15 +29,20 @@ def pays_by_eigen(w: tuple[int, ...], dtype: jnp.dtype, how: Convolution) -> boo
         dtype: of images and kernel.
         how: strides, padding and dilation; one group.
     """
-    _, more, outputs = _cheapest(how)
     return (
         dtype != jnp.float64
         and how.strides == (1, 1) != how.kernel  # which is a matrix product
         and max(w[2:]) > _NARROW
         and math.prod(w[:3]) >= _TAPS
         and not reaches_over(how)
-        and more <= _MORE * outputs
+        and asks_for_little(how)
     )
+
+
+def asks_for_little(how: Convolution) -> bool:
+    """Say whether the outputs that are asked for, and cut off again, are few."""
+    _, more, outputs = _cheapest(how)
+    return more <= _MORE * outputs
 
 
 def reaches_over(how: Convolution) -> bool:

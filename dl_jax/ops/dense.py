@@ -11,6 +11,7 @@ import math
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
@@ -20,6 +21,7 @@ from dl_jax.ops.sharding import by_device, is_left_to_lax
 
 _LARGE = 2**20  # numbers in a kernel that no cache holds
 _FEW, _VERY_FEW = 64, 16  # examples, for which memory and not arithmetic is what takes time
+# A single one takes the same time either way.
 
 
 def dot_general(
@@ -28,14 +30,16 @@ def dot_general(
     dimension_numbers: lax.DotDimensionNumbers,
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
+    *,
+    out_sharding: NamedSharding | PartitionSpec | None = None,
 ) -> Num[Array, "..."]:
     """Multiply as `jax.lax.dot_general` does, with the same arguments.
 
         out[n, o] = sum_i lhs[n, i] rhs[i, o]
 
-    is what differs from `jax.lax`'s, in its gradients on a CPU, for up to 64 examples n and a
-    kernel of at least 2^20 numbers in float32: the same sums, sooner. Everything else is
-    `jax.lax`'s, as other devices' products are. A Flax `nn.Dense` takes it as its `dot_general`.
+    differs from `jax.lax`'s in its gradients on a CPU, for 2 to 64 examples n and a kernel of at
+    least 2^20 numbers in float32: the same sums, sooner. Everything else is `jax.lax`'s, as other
+    devices' products are. A Flax `nn.Dense` takes it as its `dot_general`.
 
     Args:
         lhs: the examples, `[n, i]`.
@@ -43,6 +47,7 @@ def dot_general(
         dimension_numbers: as in `jax.lax.dot_general`.
         precision: of the products.
         preferred_element_type: of the sums and the output.
+        out_sharding: as in `jax.lax.dot_general`.
 
     Raises:
         ValueError, TypeError: as `jax.lax.dot_general` does.
@@ -53,12 +58,16 @@ def dot_general(
         and axes == [(1,), (0,), (), ()]
         and lhs.dtype == rhs.dtype == jnp.float32
         and preferred_element_type in (None, jnp.float32)
+        and out_sharding is None
         and not is_left_to_lax(lhs, rhs)
         and 1 < len(lhs) <= _FEW
         and math.prod(rhs.shape) >= _LARGE
     )
     if not ours:
-        return lax.dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+        return lax.dot_general(
+            lhs, rhs, dimension_numbers, precision, preferred_element_type,
+            out_sharding=out_sharding,
+        )  # fmt: skip
     held = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     how = held if precision is None else precision
     return by_device(lambda x, w: _product.forward(x, w, how), lhs, rhs)

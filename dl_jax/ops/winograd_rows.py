@@ -1,17 +1,18 @@
 """Winograd's algorithm along the rows of convolutions at stride 1, by the method of Toom and Cook.
 
-Outputs of a row are coefficients of a product of polynomials, and a product of degree 5 is known by
-its values at six points p: at 0, 1, -1, 2, -1/2, and at infinity, its leading coefficient. So m
-outputs y of r = 7 - m taps g and of six pixels d take six products instead of m r, F(4, 3) and
-F(2, 5):
+The product of two polynomials, of m and of r = 7 - m coefficients u and g, has degree 5 and is
+known by its values at six points p: 0, 1, -1, 2, -1/2, and infinity, its leading coefficient. Its
+coefficients, each times one of six pixels d, are together the sum of u_k y_k over the m outputs
 
-    y_k = sum_j p_j^k (sum_i p_j^i g_i / N_j) (sum_i b_ji d_i),   N_j = prod_{l != j} (p_j - p_l)
+    y_k = sum_i g_i d_{k+i} = sum_j p_j^k (sum_i p_j^i g_i / N_j) (sum_i b_ji d_i)
 
-with b_j the coefficients of prod_{l != j} (z - p_l), and at infinity the last terms alone
-(Winograd 1980; Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks"; on points
-that round little, Barabasz et al. 2020, "Error Analysis and Improving the Accuracy of Winograd
-Convolution for Deep Neural Networks"). The sums of pixels are images of 1/m of the width, each
-convolved with a kernel of one column.
+of a row, with `N_j = prod_l (p_j - p_l)` and b_j the coefficients of `prod_l (z - p_l)`, both over
+the finite points but p_j. At infinity p^k and p^i are 1 for the last k and the last i, 0 otherwise,
+and N is 1. So there are six products in place of m r, as F(4, 3) and F(2, 5) (Winograd 1980; Lavin
+and Gray 2016, "Fast Algorithms for Convolutional Neural Networks"; on points that round little,
+Barabasz et al. 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
+Neural Networks"). The sums of pixels are images of 1/m of the width, each convolved with a kernel
+of one column.
 """
 
 from collections.abc import Sequence
@@ -22,12 +23,13 @@ import numpy as np
 from jax import lax
 
 from dl_jax.ops.bilinear import Product
-from dl_jax.ops.convolution_eigen import by_eigen, reaches_over
+from dl_jax.ops.convolution_eigen import asks_for_little, by_eigen, reaches_over
 from dl_jax.ops.convolution_native import Convolution, padded
 
 _POINTS = np.array([0, 1, -1, 2, -1 / 2])
 _SIZE = len(_POINTS) + 1  # of a tile of pixels, and products
 _CHANNELS, _PIXELS, _WIDTH = 32, 384, 4  # at least; below, the sums cost more than they save
+_PRODUCTS = 0.7  # of those without, at most; of a row of five more, for its last tile is half empty
 _KERNELS = ((3, 3), (5, 5))
 _UNASKED = (None, lax.Precision.DEFAULT, "default")
 
@@ -43,7 +45,7 @@ def pays_by_rows(
         dtype: of both.
         how: the convolution's settings.
     """
-    height, width = how.windows.output
+    (height, width), taps = how.windows.output, how.kernel[1]
     precision = how.precision if isinstance(how.precision, tuple) else (how.precision,)
     return (
         how.kernel in _KERNELS
@@ -53,7 +55,9 @@ def pays_by_rows(
         and min(w[2:]) >= _CHANNELS
         and x[0] * height * width >= _PIXELS
         and width >= _WIDTH
+        and _SIZE * _columns(how).image[1] <= _PRODUCTS * width * taps
         and not reaches_over(how)
+        and asks_for_little(_columns(how))
     )
 
 
@@ -101,9 +105,8 @@ def by_w_by_rows(x: jax.Array, y: jax.Array, how: Convolution, by_w: Product) ->
 def _sums(x: jax.Array, how: Convolution) -> tuple[list[jax.Array], Convolution]:
     """The six sums of columns under each tile of outputs, and how each is convolved."""
     outputs, _, pixels = matrices(how.kernel[1])
-    width, step = how.windows.output[1], len(outputs)
-    tiles = -(-width // step)
-    top, (left, right) = how.padding
+    alone, width, step = _columns(how), how.windows.output[1], len(outputs)
+    tiles, (left, right) = alone.image[1], how.padding[1]
     x = padded(x, ((0, 0), (left, right + step * tiles - width)))
 
     def column(i: int) -> jax.Array:
@@ -112,10 +115,17 @@ def _sums(x: jax.Array, how: Convolution) -> tuple[list[jax.Array], Convolution]
         return lax.slice(x, (0, 0, i, 0), end, (1, 1, step, 1))
 
     columns = list(map(column, range(_SIZE)))
-    alone = how._replace(
-        image=(how.image[0], tiles), kernel=(how.kernel[0], 1), padding=(top, (0, 0))
-    )
     return [_combined(factors, columns) for factors in pixels], alone
+
+
+def _columns(how: Convolution) -> Convolution:
+    """The settings of the convolution of each sum: as wide as there are tiles."""
+    tiles = -(-how.windows.output[1] // (_SIZE + 1 - how.kernel[1]))
+    return how._replace(
+        image=(how.image[0], tiles),
+        kernel=(how.kernel[0], 1),
+        padding=(how.padding[0], (0, 0)),
+    )
 
 
 def matrices(taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from experiments import (
 from experiments import sources as sources_module
 from experiments.options import Options, command, main
 from experiments.sources import examples, held_out, obtain
+from experiments.two_ways import Race
 
 RUNS = {
     "perceptron": (perceptron, perceptron.Config(num_epochs=2)),
@@ -95,6 +96,13 @@ def test_both_ways_to_gradients_are_one_loss_curve(folder, monkeypatch):
     assert [picture.path.name for picture in record.pictures] == [f"{n}.png" for n in networks]
     (table,) = list(record.result.get("tables", ()))
     assert [row[2] for row in table["rows"]] == [1437 // 32, 9000 // 512]  # whole batches
+
+
+@pytest.mark.parametrize("last", [(1.0, np.nan), (np.nan, 1.0)])
+def test_a_way_that_ends_in_nan_is_not_the_same(last):
+    losses = np.ones((2, 3))
+    race = Race(np.arange(1.0, 4), losses, losses, np.array(last), 0.0)
+    assert np.isnan(race.losses_apart())
 
 
 def test_both_ways_are_one_curve_for_each_seed_at_each_learning_rate(folder, monkeypatch):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 
 from dl_jax.models.layers import Dense
@@ -61,6 +62,14 @@ def test_it_composes_with_jit_vmap_and_scan():
     for got in (mapped, scanned):
         assert_close(got, expected, INPUTS + OUTPUTS)
 
+    by_w = jax.grad(lambda w, x: (dot_general(x, w, ROWS) ** 2).sum())
+    ws = jnp.stack([w, 2 * w, 3 * w])
+    expected = jnp.stack([by_w(w, x) for w, x in zip(ws, xs, strict=True)])
+    mapped = jax.jit(jax.vmap(by_w))(ws, xs)
+    _, scanned = lax.scan(lambda carry, both: (carry, by_w(*both)), 0, (ws, xs))
+    for got in (mapped, scanned):
+        assert_close(got, expected, INPUTS)
+
 
 def program(x, w, *, platform="cpu", **options):
     """The text of the gradients' program, before a compiler has seen it."""
@@ -100,9 +109,20 @@ def test_everything_else_is_left_to_lax(arrays):
 
 
 def test_other_axes_are_left_to_lax():
+    x, w, _ = arguments(shape=(1024, 1024))
+    turned = (((1,), (1,)), ((), ()))  # a square kernel fits either way
+    assert dot_general(x, w, turned).tolist() == lax.dot_general(x, w, turned).tolist()
+
+
+def test_it_takes_what_lax_takes():
     x, w, _ = arguments()
-    got = dot_general(w, x, (((0,), (1,)), ((), ())))
-    assert got.tolist() == lax.dot_general(w, x, (((0,), (1,)), ((), ()))).tolist()
+    expected = dot_general(x, w, ROWS)
+    for got in (
+        dot_general(x, w, ROWS, ("highest", "highest")),
+        dot_general(x, w, ROWS, out_sharding=None),
+        nnx.Linear(INPUTS, OUTPUTS, dot_general=dot_general, rngs=nnx.Rngs(0))(x) * 0 + expected,
+    ):
+        assert_close(got, expected, INPUTS)
 
 
 @pytest.mark.parametrize("platform", ["tpu", "cuda"])

@@ -40,12 +40,13 @@ def plot_loss_curves(
         axes.plot(steps, line, color=theme.blue, label=first, **stroke)
         axes.plot(steps, dots, "o", markersize=4.5, color=theme.red, label=second)
         axes.set(title=title, xlabel="Steps", ylabel="Loss")
-        axes.set_ylim(bottom=0)
+        finite = [value for values in (line, dots) for value in values if np.isfinite(value)]
+        axes.set_ylim(0, 1.08 * max(finite, default=1))  # the dots of a flat curve whole
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
         axes.spines["left"].set_visible(False)
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
     save_picture(path, (4.6, 3.4), draw)
     start, end = format_number(float(line[0])), format_number(float(line[-1]))

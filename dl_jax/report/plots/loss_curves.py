@@ -53,5 +53,8 @@ def plot_loss_curves(
     alt = f"{title}: the loss falls from {start} to {end}; {first} and {second} lie on one curve."
     apart = float(np.max(np.abs(line - dots) / np.abs(line)))
     caption = f"The line is {first}, the dots are {second}. "
-    caption += "They do not differ." if apart == 0 else f"They differ by {apart:.1e} at most."
+    if not np.isfinite(apart):
+        caption += "They do not stay finite."
+    else:
+        caption += "They do not differ." if apart == 0 else f"They differ by {apart:.1e} at most."
     return Picture(path, alt, caption)

@@ -70,6 +70,7 @@ def dot_general(
         )  # fmt: skip
     held = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     how = held if precision is None else precision
+    # `once` in the gradients would ask other devices for a number.
     return by_device(lambda x, w: _product.forward(x, w, how), lhs, rhs)
 
 

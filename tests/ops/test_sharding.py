@@ -1,11 +1,11 @@
-"""An operation that reorders examples is computed by each device for its own."""
+"""An operation that XLA would spread badly is computed by each device for its own examples."""
 
 import jax
 import jax.numpy as jnp
 import pytest
 from jax.sharding import AbstractMesh, AxisType
 
-from dl_jax.ops import bag_of_words, conv_general_dilated, conv_relu_max_pool
+from dl_jax.ops import bag_of_words, conv_general_dilated, conv_relu_max_pool, dot_general
 from dl_jax.ops.sharding import by_device
 
 
@@ -36,8 +36,8 @@ def test_otherwise_it_is_the_call_alone(n, where):
     assert "shard_map" in program(6, mesh())
 
 
-@pytest.mark.parametrize("operation", ["convolution", "tiles", "bag of words"])
-def test_the_operations_that_reorder_examples(operation):
+@pytest.mark.parametrize("operation", ["convolution", "tiles", "bag of words", "dense"])
+def test_the_operations_of_which_each_device_computes_its_own_part(operation):
     images, kernel = jnp.ones((32, 6, 6, 2)), jnp.ones((3, 3, 2, 4))
     layout = ("NHWC", "HWIO", "NHWC")
     call = {
@@ -45,6 +45,9 @@ def test_the_operations_that_reorder_examples(operation):
             images, kernel, (1, 1), "SAME", dimension_numbers=layout
         ),
         "tiles": lambda: conv_relu_max_pool(images, kernel, jnp.ones(4)),
+        "dense": lambda: dot_general(
+            jnp.ones((32, 2048)), jnp.ones((2048, 512)), (((1,), (0,)), ((), ()))
+        ),
         "bag of words": lambda: bag_of_words(jnp.ones((32, 5), jnp.int32), jnp.ones((9, 4))),
     }[operation]
     with jax.sharding.use_abstract_mesh(mesh()):

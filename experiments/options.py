@@ -111,9 +111,10 @@ def command(experiment: str, config: Output) -> str:
 def changed(config: Output) -> list[str]:
     """Return the hyperparameters that are not the experiment's own, as `name value`.
 
-    How gradients are got is none: derived by hand or automatically, they are the same.
+    How gradients are got is none: derived by hand or automatically, they are the same. Nor is how
+    often something is timed.
     """
-    same = {"gradients", "precision", "network", "dataset", "names"}
+    same = {"gradients", "precision", "network", "dataset", "names", "rounds"}
     same |= {field.name for field in fields(Training)}
     mine = [f for f in fields(config) if f.name not in same]
     values = ((f, getattr(config, f.name)) for f in mine)

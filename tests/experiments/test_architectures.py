@@ -10,6 +10,7 @@ import pytest
 
 from experiments import architectures
 from experiments.architectures import YEARS, Config, run
+from experiments.options import changed
 from experiments.torchvision_peers import NAMES
 
 ROOT = Path(architectures.__file__).parents[1]
@@ -66,6 +67,14 @@ def test_the_fastest_of_the_others_is_compared(monkeypatch):
     assert figure["source"] == "two pauses"
     # Its own time over 50 ms and what a pause takes longer; over 500 ms it would be a tenth.
     assert 0.5 * forward / 50 < figure["value"] < 1.5 * forward / 50
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [(Config(names=("vgg16",), rounds=9), []), (Config(batch_size=2), ["batch_size 2"])],
+)
+def test_bounds_hold_for_any_networks_and_rounds_but_not_for_another_batch(config, expected):
+    assert changed(config) == expected
 
 
 def test_every_network_with_a_peer_has_a_year():

@@ -1,12 +1,12 @@
-"""Convolutions of images on a CPU, where XLA's own are slow: its gradients, above all.
+"""Convolutions of images on a CPU, where XLA's own are slow, and their gradients.
 
 XLA's convolution at stride 1 shares its work between the cores when it is asked for a little more
 than is needed (`ops.convolution_eigen`), at other strides when images lie side by side
 (`ops.convolution_wide`); many channels under a 3x3 or 5x5 kernel go by Winograd's algorithm
-(`ops.winograd_rows`). The gradient by the kernel XLA computes badly, and either gradient several
-times slower inside a loop. Here the gradient by the images stands as the convolution that it is,
-and the gradient by the kernel, with some convolutions, is a matrix product over the windows, a
-block of them at a time. `docs/performance.md` has the measurements behind each choice.
+(`ops.winograd_rows`). Either gradient XLA computes several times slower inside a loop; here the one
+by the images stands as the convolution that it is, and the one by the kernel is one of two things
+(`ops.kernel_gradient`). Some convolutions are a matrix product over the windows, a block of them at
+a time. `docs/performance.md` has the measurements behind each choice.
 """
 
 import math
@@ -19,8 +19,12 @@ from dl_jax.ops.bilinear import Products
 from dl_jax.ops.convolution_eigen import by_eigen, goes_through_loops, pays_by_eigen, reaches_over
 from dl_jax.ops.convolution_native import Convolution, native, padded
 from dl_jax.ops.convolution_wide import images_a_row, side_by_side, with_padding
+from dl_jax.ops.kernel_gradient import (
+    by_w_as_convolution,
+    by_w_as_product,
+    pays_as_convolution,
+)
 from dl_jax.ops.once import once
-from dl_jax.ops.sharding import varying_alike
 from dl_jax.ops.window_blocks import blocks_of
 from dl_jax.ops.winograd_rows import by_rows, by_w_by_rows, pays_by_rows
 
@@ -103,33 +107,10 @@ def _apart(d: jax.Array, how: Convolution) -> jax.Array:
 def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     kernel = (*how.kernel, x.shape[3], y.shape[3])
     if pays_by_rows(x.shape, kernel, x.dtype, how):
-        return by_w_by_rows(x, y, how, _by_w_in_blocks)
-    return _by_w_in_blocks(x, y, how)
-
-
-def _by_w_in_blocks(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
-    """Over all windows the sum of the pixels under the taps times the gradient by the output."""
-    taps, features = math.prod(how.kernel) * x.shape[3], y.shape[3]
-    # XLA's product has to turn its first factor. Of a single block it would swap them back.
-    swapped = taps > features
-    x = padded(x, how.padding)
-    blocks = blocks_of(x.shape, how.windows, cut=swapped)
-    x, y = blocks.whole_images(x), blocks.whole_outputs(y)
-
-    wide = jnp.promote_types(x.dtype, jnp.float32)  # in which the blocks add up
-
-    def block(i: jax.Array) -> jax.Array:
-        first, second = blocks.taps(x, i), blocks.outputs(y, i)
-        if swapped:
-            first, second = second, first
-        rows = (((0,), (0,)), ((), ()))
-        return lax.dot_general(first, second, rows, how.precision, wide)
-
-    zeros = jnp.zeros((features, taps) if swapped else (taps, features), wide)
-    zeros, *_ = varying_alike(zeros, x, y)
-    total = lax.fori_loop(0, blocks.number, lambda i, sum_: sum_ + block(i), zeros)
-    total = total.T if swapped else total
-    return total.astype(x.dtype).reshape(*how.kernel, x.shape[3], features)
+        return by_w_by_rows(x, y, how, by_w_as_product)
+    if pays_as_convolution(x.shape, kernel, x.dtype, how):
+        return by_w_as_convolution(x, y, how)
+    return by_w_as_product(x, y, how)
 
 
 CPU = Products(_forward, _by_x, _by_w)

@@ -1,0 +1,103 @@
+"""The gradient by the kernel is the same as a convolution and as a product over the windows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from dl_jax.ops import conv_general_dilated
+from dl_jax.ops import kernel_gradient as by_kernel
+from dl_jax.ops.convolution_native import NATIVE, Convolution
+
+WAYS = (by_kernel.by_w_as_convolution, by_kernel.by_w_as_product)
+FLOAT = jnp.dtype("float32")
+
+
+def settings(image, kernel, strides=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1)):
+    return Convolution(image, kernel, strides, padding, dilation, 1, None)
+
+
+def whole_numbers(key, n, how, channels=3, features=4):
+    """Images and the gradient by the outputs, whose sums are exact in any order."""
+    x_key, y_key = jax.random.split(key)
+    x = jax.random.randint(x_key, (n, *how.image, channels), -4, 5)
+    y = jax.random.randint(y_key, (n, *how.windows.output, features), -4, 5)
+    return x.astype(jnp.float32), y.astype(jnp.float32)
+
+
+HOW = {
+    "as it lies": settings((8, 9), (3, 2)),
+    "margins": settings((8, 9), (3, 2), padding=((2, 1), (0, 3))),
+    "cropped": settings((8, 9), (3, 2), padding=((-1, 0), (1, -2))),
+    "a stride that leaves pixels unseen": settings((9, 10), (3, 3), strides=(2, 3)),
+    "apart": settings((9, 10), (3, 2), dilation=(2, 3), padding=((1, 1), (2, 0))),
+    "all of it": settings((11, 10), (3, 3), (3, 2), ((2, -1), (-1, 4)), (2, 1)),
+    "larger than the image": settings((3, 4), (5, 5), padding=((2, 2), (2, 2))),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", HOW.values(), ids=HOW)
+def test_it_is_that_of_lax(how, way, key):
+    x, y = whole_numbers(key, 5, how)
+    np.testing.assert_array_equal(way(x, y, how), NATIVE.by_w(x, y, how))
+
+
+@pytest.mark.parametrize(("n", "together"), [(16, 16), (32, 32), (96, 32), (40, 40)])
+def test_the_convolution_takes_32_images_at_a_time(n, together, key):
+    how = HOW["a stride that leaves pixels unseen"]
+    x, y = whole_numbers(key, n, how)
+    program = jax.jit(by_kernel.by_w_as_convolution, static_argnums=2).lower(x, y, how).as_text()
+    turned = f"(tensor<3x9x9x{together}xf32>, tensor<4x3x{together}x4xf32>)"  # without column 10
+    assert turned in program
+    assert ("stablehlo.while" in program) == (n > together)
+    np.testing.assert_array_equal(by_kernel.by_w_as_convolution(x, y, how), NATIVE.by_w(x, y, how))
+
+
+@pytest.mark.parametrize(
+    ("images", "kernel", "as_convolution"),
+    [
+        ((128, 14, 14, 6), (5, 5, 6, 16), True),  # LeNet's second layer
+        ((8, 28, 28, 128), (5, 5, 128, 128), True),
+        ((8, 112, 112, 128), (3, 3, 128, 128), False),  # 103 MB, for a product of 1152x128
+        ((128, 112, 112, 16), (3, 3, 16, 16), True),  # 206 MB, for a product of 144x16
+        ((1, 56, 56, 16), (5, 5, 16, 16), False),  # of one channel, its one example
+        ((1, 56, 56, 1), (5, 5, 1, 16), True),
+        ((8, 28, 28, 256), (1, 1, 256, 64), False),  # a product of images as they lie
+    ],
+)
+def test_which_way_is_the_faster_one(images, kernel, as_convolution):
+    margin = kernel[0] // 2
+    how = settings(images[1:3], kernel[:2], padding=((margin, margin),) * 2)
+    assert by_kernel.pays_as_convolution(images, kernel, FLOAT, how) == as_convolution
+    for wider in (jnp.float64, jnp.bfloat16):
+        assert not by_kernel.pays_as_convolution(images, kernel, jnp.dtype(wider), how)
+
+
+def test_in_a_loop_it_is_the_convolution_still():
+    """XLA itself turns the arguments of its own outside of loops alone."""
+    x, w = jnp.ones((4, 16, 14, 14, 6)), jnp.ones((5, 5, 6, 16))
+
+    def energy(w, x):
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jnp.sum(conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=layout) ** 2)
+
+    step = jax.jit(lambda w: lax.scan(lambda w, x: (w - jax.grad(energy)(w, x), None), w, x))
+    program = step.lower(w).as_text()
+    # Channels as examples and examples as channels, by a kernel of the outputs.
+    turned = "(tensor<6x14x14x16xf32>, tensor<10x10x16x16xf32>) -> tensor<6x5x5x16xf32>"
+    assert turned in program
+
+
+def test_blocks_under_shard_map(key):
+    how = HOW["margins"]
+    x, y = whole_numbers(key, 64, how)
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    data, everywhere = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
+
+    def by_w(x, y):
+        return lax.psum(by_kernel.by_w_as_convolution(x, y, how), "data")
+
+    mapped = jax.jit(jax.shard_map(by_w, mesh=mesh, in_specs=(data, data), out_specs=everywhere))
+    np.testing.assert_array_equal(mapped(x, y), NATIVE.by_w(x, y, how))

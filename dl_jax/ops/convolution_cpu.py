@@ -30,7 +30,8 @@ from dl_jax.ops.winograd_rows import by_rows, by_w_by_rows, pays_by_rows
 
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
 _LARGE = 2**18  # numbers in a kernel, from which a pass over it takes its time
-_FEW_CHANNELS, _SOME_TAPS = 4, 256  # and fewer of them, where XLA is slow: a first, large kernel
+_SOME_TAPS = 256  # where the kernel is larger than the images, which XLA is slow at
+_FEW = 12  # features; a product with fewer is the slower one
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
@@ -50,10 +51,8 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 
 
 def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
-    taps, channels = math.prod(w[:3]), w[2]
-    if reaches_over(how):
-        return taps >= _SOME_TAPS
-    return taps >= _MANY_TAPS or (channels <= _FEW_CHANNELS and taps >= _SOME_TAPS)
+    slow = reaches_over(how) and how.dilation == (1, 1)
+    return math.prod(w[:3]) >= (_SOME_TAPS if slow else _MANY_TAPS) and w[3] >= _FEW
 
 
 def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:

@@ -193,13 +193,15 @@ def test_lowers_to_the_native_convolution_on_an_accelerator(small):
     ("stride", "padding", "on_cpu", "elsewhere", "shape"),
     [
         # A row more than is needed, for which XLA takes another library.
-        (1, "SAME", "[[1, 2], [1, 1]]", "[[1, 1], [1, 1]]", (1, 13, 11, 8)),
+        (1, "SAME", "[[1, 2], [1, 1]]", "[[1, 1], [1, 1]]", (1, 13, 11, 16)),
+        # Which is the slower one for few features, as those of the gradient by a first layer's images.
+        (1, "SAME", "[[1, 1], [1, 1]]", "[[1, 1], [1, 1]]", (1, 13, 11, 3)),
         # A column of padding more, without which it is slow at a stride.
         (2, "VALID", "[[0, 0], [0, 1]]", "[[0, 0], [0, 0]]", (1, 6, 5, 8)),
     ],
 )
 def test_on_a_cpu_xla_is_asked_for_more(stride, padding, on_cpu, elsewhere, shape):
-    x, w = jnp.ones((1, 13, 11, 32)), jnp.ones((3, 3, 32, 8))
+    x, w = jnp.ones((1, 13, 11, 32)), jnp.ones((3, 3, 32, shape[3]))
 
     def convolve(x, w):
         return conv_general_dilated(x, w, (stride, stride), padding, dimension_numbers=NHWC)
@@ -336,6 +338,30 @@ def test_windows_in_blocks_of_rows_or_of_images(images, key, monkeypatch):
     ):
         scale = float(jnp.abs(lax_s).max())
         np.testing.assert_allclose(ours, lax_s, atol=scale * 2**-23 * images * 11 * 9 * 32)
+
+
+@pytest.mark.parametrize(
+    ("image", "kernel", "dilation", "by_windows"),
+    [
+        (8, (3, 3, 384, 16), 1, True),
+        (8, (3, 3, 384, 3), 1, False),  # a product with few features
+        (8, (3, 3, 256, 16), 1, False),  # of few taps
+        (4, (5, 5, 64, 64), 1, True),  # larger than the images
+        (7, (5, 5, 64, 64), 2, False),
+        (224, (11, 11, 3, 96), 1, False),
+    ],
+)
+def test_many_taps_at_a_stride_are_a_product_of_windows(image, kernel, dilation, by_windows):
+    x, w = (jax.ShapeDtypeStruct(s, jnp.float32) for s in ((1, image, image, kernel[2]), kernel))
+
+    def convolve(x, w):
+        spread = (dilation, dilation)
+        return conv_general_dilated(
+            x, w, (2, 2), "SAME", rhs_dilation=spread, dimension_numbers=NHWC
+        )
+
+    program = jax.jit(convolve).lower(x, w).as_text()
+    assert ("stablehlo.dot_general" in program) == by_windows
 
 
 @pytest.mark.parametrize(("images", "size"), [(8, 2), (9, 3), (7, 3)])

@@ -194,7 +194,7 @@ def test_lowers_to_the_native_convolution_on_an_accelerator(small):
     [
         # A row more than is needed, for which XLA takes another library.
         (1, "SAME", "[[1, 2], [1, 1]]", "[[1, 1], [1, 1]]", (1, 13, 11, 16)),
-        # Which is the slower one for few features, as those of the gradient by a first layer's images.
+        # That one is slow for few features, as in the gradient by a first layer's images.
         (1, "SAME", "[[1, 1], [1, 1]]", "[[1, 1], [1, 1]]", (1, 13, 11, 3)),
         # A column of padding more, without which it is slow at a stride.
         (2, "VALID", "[[0, 0], [0, 1]]", "[[0, 0], [0, 0]]", (1, 6, 5, 8)),

@@ -114,6 +114,26 @@ def test_a_convolution_s_ratio_has_its_spread_and_a_mark_where_it_is_noisy(
     assert f"one, value: {said} of lax's time" in capsys.readouterr().out
 
 
+def test_convolutions_are_drawn_the_same_each_time(figures, monkeypatch):
+    """A share of them, of which no bound is expected: the settings are not those of the claim."""
+    seen = []
+    monkeypatch.setattr(convolutions, "_parts", lambda case: seen.append(case) or {"value": None})
+    monkeypatch.setattr(convolutions, "_in_turns", lambda *_: ([1.0], [1.0 + len(seen) % 2]))
+    found = figures(convolutions, drawn=4)
+    assert found["share more than a tenth slower"]["value"] == 0.5
+    assert found["slowest, ops / lax"]["verdict"] == "not comparable"
+    assert seen == list(convolutions._drawn(4).values())
+    assert len(set(seen)) == 4
+    for n, height, width, channels in (case.images for case in seen):
+        assert 4 * n * height * width * channels < 200e6
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"drawn": -1}])
+def test_no_round_and_fewer_than_no_convolutions_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected at least 1 for rounds and 0 for drawn"):
+        convolutions.run(convolutions.Config(**wrong))
+
+
 def test_a_model_learns_the_same_with_either_operations(figures, monkeypatch):
     kind = "residual, batch statistics"
     monkeypatch.setattr(any_flax_model, "BLOCKS", {kind: any_flax_model.BLOCKS[kind]})

@@ -4,9 +4,9 @@ XLA's convolution at stride 1 shares its work between the cores when it is asked
 than is needed (`ops.convolution_eigen`), at other strides when images lie side by side
 (`ops.convolution_wide`); many channels under a 3x3 or 5x5 kernel go by Winograd's algorithm
 (`ops.winograd_rows`). Either gradient XLA computes several times slower inside a loop; here the one
-by the images stands as the convolution that it is, and the one by the kernel is one of two things
-(`ops.kernel_gradient`). Some convolutions are a matrix product over the windows, a block of them at
-a time. `docs/performance.md` has the measurements behind each choice.
+by the images stands as the convolution that it is, and the one by the kernel is another convolution
+or a matrix product (`ops.kernel_gradient`). Some convolutions are a product over the windows too, a
+block of them at a time. `docs/performance.md` has the measurements behind each choice.
 """
 
 import math
@@ -31,7 +31,7 @@ from dl_jax.ops.winograd_rows import by_rows, by_w_by_rows, pays_by_rows
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
 _LARGE = 2**18  # numbers in a kernel, from which a pass over it takes its time
 _SOME_TAPS = 256  # where the kernel is larger than the images, which XLA is slow at
-_FEW = 12  # features; a product with fewer is the slower one
+_FEATURES = 12  # at least; a product with fewer is the slower one
 
 
 def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
@@ -51,8 +51,9 @@ def _forward(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
 
 
 def _pays_by_windows(w: tuple[int, ...], how: Convolution) -> bool:
+    # With its taps apart a kernel that reaches over the image is one like any other for XLA.
     slow = reaches_over(how) and how.dilation == (1, 1)
-    return math.prod(w[:3]) >= (_SOME_TAPS if slow else _MANY_TAPS) and w[3] >= _FEW
+    return math.prod(w[:3]) >= (_SOME_TAPS if slow else _MANY_TAPS) and w[3] >= _FEATURES
 
 
 def _by_windows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:

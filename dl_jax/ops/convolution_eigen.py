@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from dl_jax.ops.convolution_native import Convolution, native
 
 _NARROW = 16  # channels and features, up to which Eigen is asked anyhow
-_FEW = 12  # features; of fewer, as a first layer's images have channels, it is the slower one
+_FEATURES = 12  # at least; of fewer, as in a gradient by images of three channels, it is slower
 _TAPS = 128  # at least; below, Eigen is the slower one
 _LOOPED_TAPS = 64  # from which on plain loops are the slower ones
 _MORE = 0.5  # of the outputs: at most so many more are asked for
@@ -34,7 +34,7 @@ def pays_by_eigen(w: tuple[int, ...], dtype: jnp.dtype, how: Convolution) -> boo
         dtype != jnp.float64
         and how.strides == (1, 1) != how.kernel  # which is a matrix product
         and max(w[2:]) > _NARROW
-        and w[3] >= _FEW
+        and w[3] >= _FEATURES
         and math.prod(w[:3]) >= _TAPS
         and not reaches_over(how)
         and asks_for_little(how)

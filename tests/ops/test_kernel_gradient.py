@@ -34,6 +34,9 @@ HOW = {
     "apart": settings((9, 10), (3, 2), dilation=(2, 3), padding=((1, 1), (2, 0))),
     "all of it": settings((11, 10), (3, 3), (3, 2), ((2, -1), (-1, 4)), (2, 1)),
     "larger than the image": settings((3, 4), (5, 5), padding=((2, 2), (2, 2))),
+    "before the image": settings((3, 3), (2, 2), padding=((5, -4), (0, 0))),
+    "behind the image": settings((3, 3), (2, 2), padding=((-4, 5), (0, 0))),
+    "one window before the image": settings((3, 3), (2, 2), (7, 1), ((3, 2), (0, 0))),
 }
 
 
@@ -49,7 +52,7 @@ def test_the_convolution_takes_32_images_at_a_time(n, together, key):
     how = HOW["a stride that leaves pixels unseen"]
     x, y = whole_numbers(key, n, how)
     program = jax.jit(by_kernel.by_w_as_convolution, static_argnums=2).lower(x, y, how).as_text()
-    turned = f"(tensor<3x9x9x{together}xf32>, tensor<4x3x{together}x4xf32>)"  # without column 10
+    turned = f"(tensor<3x9x10x{together}xf32>, tensor<4x3x{together}x4xf32>)"
     assert turned in program
     assert ("stablehlo.while" in program) == (n > together)
     np.testing.assert_array_equal(by_kernel.by_w_as_convolution(x, y, how), NATIVE.by_w(x, y, how))

@@ -63,6 +63,11 @@ def test_when_it_pays(channels, changes, expected):
     assert not pays_by_eigen((*how.kernel, channels, 16), F32, how)  # it goes there anyhow
 
 
+@pytest.mark.parametrize(("features", "expected"), [(11, False), (12, True)])
+def test_few_features_are_left_to_the_other_library(features, expected):
+    assert pays_by_eigen((3, 3, 64, features), F32, settings()) == expected
+
+
 @pytest.mark.parametrize(
     ("channels", "dtype", "padding", "expected"),
     [

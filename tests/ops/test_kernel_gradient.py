@@ -48,7 +48,7 @@ def test_it_is_that_of_lax(how, way, key):
 
 
 @pytest.mark.parametrize(("n", "together"), [(16, 16), (32, 32), (96, 32), (40, 40)])
-def test_the_convolution_takes_32_images_at_a_time(n, together, key):
+def test_the_convolution_takes_32_images_at_a_time_or_all_of_them(n, together, key):
     how = HOW["a stride that leaves pixels unseen"]
     x, y = whole_numbers(key, n, how)
     program = jax.jit(by_kernel.by_w_as_convolution, static_argnums=2).lower(x, y, how).as_text()
@@ -58,15 +58,26 @@ def test_the_convolution_takes_32_images_at_a_time(n, together, key):
     np.testing.assert_array_equal(by_kernel.by_w_as_convolution(x, y, how), NATIVE.by_w(x, y, how))
 
 
+@pytest.mark.parametrize("n", [1, 7, 64])
+def test_the_product_takes_blocks_of_rows_or_of_images(n, key, monkeypatch):
+    how = HOW["margins"]
+    x, y = whole_numbers(key, n, how)
+    monkeypatch.setattr("dl_jax.ops.window_blocks._BLOCK_BYTES", 2_000)  # a row of windows has 864
+    np.testing.assert_array_equal(by_kernel.by_w_as_product(x, y, how), NATIVE.by_w(x, y, how))
+
+
 @pytest.mark.parametrize(
     ("images", "kernel", "as_convolution"),
     [
         ((128, 14, 14, 6), (5, 5, 6, 16), True),  # LeNet's second layer
-        ((8, 28, 28, 128), (5, 5, 128, 128), True),
-        ((8, 112, 112, 128), (3, 3, 128, 128), False),  # 103 MB, for a product of 1152x128
-        ((128, 112, 112, 16), (3, 3, 16, 16), True),  # 206 MB, for a product of 144x16
-        ((1, 56, 56, 16), (5, 5, 16, 16), False),  # of one channel, its one example
-        ((1, 56, 56, 1), (5, 5, 1, 16), True),
+        ((128, 56, 56, 3), (7, 7, 3, 63), True),
+        ((128, 56, 56, 3), (7, 7, 3, 64), False),  # 105 MB, for a product that is large enough
+        ((32, 14, 14, 256), (7, 7, 256, 244), True),  # 12 MiB and 244 features, whose product ...
+        ((32, 14, 14, 256), (7, 7, 256, 246), False),  # ... is as fast from there on
+        ((2, 56, 56, 2), (7, 7, 2, 31), False),  # of two channels, its examples
+        ((3, 56, 56, 2), (7, 7, 2, 31), True),
+        ((2, 56, 56, 2), (7, 7, 2, 32), True),
+        ((2, 56, 56, 1), (7, 7, 1, 31), True),
         ((8, 28, 28, 256), (1, 1, 256, 64), False),  # a product of images as they lie
     ],
 )
@@ -74,12 +85,12 @@ def test_which_way_is_the_faster_one(images, kernel, as_convolution):
     margin = kernel[0] // 2
     how = settings(images[1:3], kernel[:2], padding=((margin, margin),) * 2)
     assert by_kernel.pays_as_convolution(images, kernel, FLOAT, how) == as_convolution
-    for wider in (jnp.float64, jnp.bfloat16):
-        assert not by_kernel.pays_as_convolution(images, kernel, jnp.dtype(wider), how)
+    for other in (jnp.float64, jnp.bfloat16):
+        assert not by_kernel.pays_as_convolution(images, kernel, jnp.dtype(other), how)
 
 
-def test_in_a_loop_it_is_the_convolution_still():
-    """XLA itself turns the arguments of its own outside of loops alone."""
+def test_in_a_loop_the_arguments_are_turned_beforehand():
+    """XLA turns those of its own gradient outside of loops alone."""
     x, w = jnp.ones((4, 16, 14, 14, 6)), jnp.ones((5, 5, 6, 16))
 
     def energy(w, x):

@@ -7,7 +7,8 @@ import pytest
 from jax import lax
 
 from dl_jax import ops
-from dl_jax.ops.winograd_rows import matrices
+from dl_jax.ops.convolution_native import NATIVE, Convolution
+from dl_jax.ops.winograd_rows import by_w_by_rows, matrices
 
 PADDINGS = ("SAME", "VALID", ((0, 2), (1, 0)), ((-1, 0), (0, -2)))
 SIDES = (3, 5)
@@ -71,11 +72,39 @@ def test_its_gradients_are_those_of_the_convolution(side, key):
         )
 
 
-def test_the_gradient_by_the_kernel_goes_that_way_too(key):
-    x, w = arguments(key)
-    by_w = jax.jit(jax.grad(lambda w: jnp.sum(convolve(x, w) ** 2)))
+@pytest.mark.parametrize(
+    ("images", "size", "by_rows"),
+    [
+        ((8, 28, 28, 256), 3, True),
+        ((8, 28, 28, 100), 3, True),  # 564 million products, more than 2^29
+        ((8, 28, 28, 96), 3, False),  # 520 million
+        ((8, 28, 28, 96), 5, False),  # in a cache the convolution is faster than those of F(2, 5)
+        ((32, 28, 28, 96), 5, True),
+    ],
+)
+def test_a_large_gradient_by_the_kernel_goes_that_way_too(images, size, by_rows):
+    x = jax.ShapeDtypeStruct(images, jnp.float32)
+    w = jax.ShapeDtypeStruct((size, size, images[3], images[3]), jnp.float32)
+
+    def by_w(x, w):
+        y, pull_back = jax.vjp(lambda w: convolve(x, w), w)
+        return pull_back(y)
+
     # Six products of the forward pass, and one in the loop over blocks of each of the six sums.
-    assert products(by_w.lower(w).as_text()) == 6 + 6
+    assert products(jax.jit(by_w).lower(x, w).as_text()) == 6 + (6 if by_rows else 1)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_gradient_by_the_kernel_is_that_of_the_convolution(side, key):
+    x, w = arguments(key, side=side)
+    y = native(x, w)
+    margins = ((side // 2, side // 2),) * 2
+    how = Convolution(x.shape[1:3], (side, side), (1, 1), margins, (1, 1), 1, None)
+    ours, laxs = by_w_by_rows(x, y, how, NATIVE.by_w), NATIVE.by_w(x, y, how)
+    terms = 8 * 9 * 7
+    np.testing.assert_allclose(
+        ours, laxs, atol=3 * 2 * terms**0.5 * 2**-24 * float(jnp.abs(laxs).max())
+    )
 
 
 def test_composes_under_vmap(key):

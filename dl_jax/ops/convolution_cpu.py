@@ -29,9 +29,7 @@ from dl_jax.ops.window_blocks import blocks_of
 from dl_jax.ops.winograd_rows import by_rows, by_w_by_rows, pays_by_rows
 
 _MANY_TAPS = 3072  # products of an output, of which a matrix product makes better use
-_PRODUCTS = (
-    2**29
-)  # altogether, from which on Winograd's algorithm pays for a gradient by the kernel
+_PRODUCTS = 2**29  # of a gradient by the kernel, from which on Winograd's algorithm pays for it
 _LARGE = 2**18  # numbers in a kernel, from which a pass over it takes its time
 _SOME_TAPS = 256  # where the kernel is larger than the images, which XLA is slow at
 _FEATURES = 12  # at least; a product with fewer is the slower one
@@ -112,7 +110,7 @@ def _by_w(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     turned = pays_as_convolution(x.shape, kernel, x.dtype, how)
     few = how.kernel == (5, 5) or y.size * math.prod(kernel[:3]) < _PRODUCTS
     if pays_by_rows(x.shape, kernel, x.dtype, how) and not (turned and few):
-        return by_w_by_rows(x, y, how, by_w_as_product)
+        return by_w_by_rows(x, y, how)
     return (by_w_as_convolution if turned else by_w_as_product)(x, y, how)
 
 

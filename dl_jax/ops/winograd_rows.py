@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from dl_jax.ops.bilinear import Product
 from dl_jax.ops.convolution_eigen import asks_for_little, by_eigen, reaches_over
 from dl_jax.ops.convolution_native import Convolution, padded
+from dl_jax.ops.kernel_gradient import by_w_as_product
 
 _POINTS = np.array([0, 1, -1, 2, -1 / 2])
 _SIZE = len(_POINTS) + 1  # of a tile of pixels, and products
@@ -81,14 +81,13 @@ def by_rows(x: jax.Array, w: jax.Array, how: Convolution) -> jax.Array:
     return y.reshape(*y.shape[:2], -1, y.shape[4])[:, :, :width]
 
 
-def by_w_by_rows(x: jax.Array, y: jax.Array, how: Convolution, by_w: Product) -> jax.Array:
+def by_w_by_rows(x: jax.Array, y: jax.Array, how: Convolution) -> jax.Array:
     """Return its transpose in the kernel, `[k_h, k_w, c, f]`.
 
     Args:
         x: images, `[n, h, w, c]`.
         y: of the shape of the outputs.
         how: the convolution's settings.
-        by_w: the transpose of a convolution with a kernel of one column.
     """
     outputs, taps, _ = matrices(how.kernel[1])
     sums, alone = _sums(x, how)
@@ -96,7 +95,7 @@ def by_w_by_rows(x: jax.Array, y: jax.Array, how: Convolution, by_w: Product) ->
     y = jnp.pad(y, ((0, 0), (0, 0), (0, more), (0, 0)))
     columns = [y[:, :, k :: len(outputs)] for k in range(len(outputs))]
     products = [
-        by_w(d, _combined(factors, columns), alone)[:, 0]
+        by_w_as_product(d, _combined(factors, columns), alone)[:, 0]
         for d, factors in zip(sums, outputs.T, strict=True)
     ]
     return jnp.stack([_combined(factors, products) for factors in taps.T], axis=1)

@@ -3,6 +3,7 @@
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from dl_jax import ops
 from dl_jax.models.inputs import check_features, expect
 from dl_jax.models.layers import (
     DATA_FIELDS,
@@ -55,5 +56,5 @@ class CNN(nn.Module):
         for features in self.features:
             x = conv_relu_max_pool(Conv(features, (3, 3), padding="VALID"), MaxPool(), x)
         rate = self.get_variable(DATA_FIELDS, "dropout_rate", self.dropout_rate)
-        x = Dropout(rate)(Flatten()(x), train=train)
+        x = Dropout(rate)(Flatten()(ops.examples_outermost(x)), train=train)
         return Dense(self.num_classes)(x)

@@ -10,7 +10,7 @@ from dl_jax.ops.arithmetic import (
 )
 from dl_jax.ops.bag_of_words import add_to_words, bag_of_words, multi_hot
 from dl_jax.ops.batch_norm import batch_norm, normalized
-from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool
+from dl_jax.ops.conv_relu_max_pool import conv_relu_max_pool, examples_outermost
 from dl_jax.ops.convolution import conv_general_dilated
 from dl_jax.ops.dense import dot_general
 from dl_jax.ops.dropout import dropout
@@ -32,6 +32,7 @@ __all__ = [
     "describe",
     "dot_general",
     "dropout",
+    "examples_outermost",
     "local_response_norm",
     "max_pool",
     "multi_hot",

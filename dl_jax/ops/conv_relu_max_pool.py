@@ -89,6 +89,17 @@ def conv_relu_max_pool(
     return lax.platform_dependent(inputs, kernel, bias, cpu=on_cpu, default=one_by_one)
 
 
+def examples_outermost(y: Float[Array, "n h w f"]) -> Float[Array, "n h w f"]:
+    """Return what the last of several `conv_relu_max_pool` has returned, for another operation.
+
+    A CPU has its examples innermost. To turn all axes in one pass it reads them along none; here
+    rows of examples come first, and then it is the transpose of a matrix `[h w f, n]`.
+    """
+    if len(y) < _FEW_EXAMPLES:
+        return y
+    return once(y.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+
+
 @jax.custom_jvp
 def _relu_max(q: jax.Array, b: jax.Array) -> jax.Array:
     """ReLU of the largest of the four places of each tile and the bias."""

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from dl_jax.ops.bilinear import Products
+from dl_jax.ops.once import once
 from dl_jax.ops.tiles import Tiles, interleaved, shifted
 
 
@@ -45,9 +46,8 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
 
     def pixels(g: jax.Array, m: jax.Array) -> jax.Array:
         d = (g.reshape(-1, features) @ m).reshape(rows, channels, 2 * height, width, n)
-        return sum(
-            (shifted(d[u], u, tiles.image[0], 1) for u in range(rows)), start=jnp.zeros((), q.dtype)
-        )
+        shifts = (shifted(d[u], u, tiles.image[0], 1) for u in range(rows))
+        return once(sum(shifts, start=jnp.zeros((), q.dtype)))  # both columns of a tile want it
 
     d0, d1, d2, d3 = (pixels(g, m) for g, m in zip(_taps(w, 1), _products(q), strict=True))
     even = shifted(d0, 0, width + 1, 2) + shifted(d1 + d2 - d0, 1, width + 1, 2)

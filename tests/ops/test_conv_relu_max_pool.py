@@ -10,7 +10,7 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from dl_jax.ops import conv_relu_max_pool, relu
+from dl_jax.ops import conv_relu_max_pool, examples_outermost, relu
 from dl_jax.ops.once import once
 
 SHAPES = [  # image, kernel: few channels and many, even sides and odd, three wide and not
@@ -133,13 +133,13 @@ def test_lowers_to_the_three_operations_on_an_accelerator(small):
 
 
 def test_values_places_and_gradient_are_computed_once(small):
-    """XLA keeps the conditions that hold it back, one for each: it would prune an idle branch."""
+    """XLA keeps the calls that hold it back, one for each."""
     optimised: dict[str, Any] = {"xla_backend_optimization_level": 3}
     if jax.__version_info__ < (0, 11):  # as in conftest
         optimised["xla_cpu_use_fusion_emitters"] = True
     lowered = gradients(conv_relu_max_pool).lower(*small)
     program = lowered.compile(compiler_options=optimised).as_text() or ""
-    arrays = re.findall(r"= \((\w+)\[\d[^\]]*\]\S*\) conditional\(", program)
+    arrays = re.findall(r"= (\w+)\[3,2,2,16\]\S* call\(", program)
     assert sorted(arrays) == ["f32", "f32", "u8"]
 
 
@@ -174,8 +174,30 @@ def test_no_channels_leave_the_bias():
     np.testing.assert_array_equal(y, np.broadcast_to([1.0, 0.0], (20, 2, 2, 2)))
 
 
+def test_what_is_held_once_is_not_merged_into_its_uses(key):
+    def sines(hold):
+        def two_uses(x):
+            y = hold(jnp.sin(x))
+            return y[1:] + y[:-1], y.sum(0)
+
+        optimised: dict[str, Any] = {"xla_backend_optimization_level": 3}
+        program = jax.jit(two_uses).lower(jax.random.normal(key, (64, 64)))
+        return (program.compile(compiler_options=optimised).as_text() or "").count(" sine(")
+
+    assert sines(once) == 1
+    assert sines(lambda y: y) > 1  # so that there is something to hold back
+
+
+def test_the_last_outputs_are_turned_in_two_steps_and_stay_as_they_are(small):
+    y = conv_relu_max_pool(*small)
+    np.testing.assert_array_equal(examples_outermost(y), y)
+    np.testing.assert_array_equal(examples_outermost(y[:3]), y[:3])
+    d_y = jax.vjp(examples_outermost, y)[1](jnp.sin(y))[0]
+    np.testing.assert_array_equal(d_y, jnp.sin(y))
+
+
 def test_once_is_the_identity_in_all_that_it_does(key):
-    x = jax.random.normal(key, (3, 4)).at[0, 0].set(jnp.nan)  # which takes the unlikely branch
+    x = jax.random.normal(key, (3, 4)).at[0, 0].set(jnp.nan)
     for a in (x, jnp.zeros((0, 2)), jnp.full((2, 2), 255, jnp.uint8), jnp.arange(3)):
         np.testing.assert_array_equal(jax.jit(once)(a), a)
         np.testing.assert_array_equal(jax.jit(jax.vmap(once))(a), a)

@@ -69,8 +69,7 @@ def categorical_cross_entropy(
     Args:
         logits: before the softmax.
         labels: class numbers in 0..k-1 (one axis fewer), or one-hot rows as on the slide. A class
-            number out of range cannot be seen under `jit`: from k on it gives NaN, and a negative
-            one counts from the end; `train` checks for both.
+            number out of range cannot be seen under `jit`: it gives NaN; `train` checks for it.
 
     Raises:
         ValueError: if the labels have neither shape.
@@ -88,7 +87,10 @@ def categorical_cross_entropy(
             f"{logits.shape[:-1]} or one-hot labels {logits.shape}, "
             f"got {labels.dtype} {labels.shape}"
         )
-    return -jnp.take_along_axis(log_y, labels[..., None], axis=-1, mode="fill")[..., 0]
+    # Compared, not looked up: the derivative is then a product, no scatter.
+    is_label = jax.nn.one_hot(labels, logits.shape[-1], dtype=bool)
+    loss = -jnp.sum(jnp.where(is_label, log_y, 0), axis=-1)
+    return jnp.where(is_label.any(axis=-1), loss, jnp.nan)
 
 
 class Objective(NamedTuple):

@@ -35,6 +35,11 @@ def test_integer_labels_and_one_hot_rows_are_one_loss():
     np.testing.assert_allclose(by_number, by_row, rtol=1e-6)
 
 
+def test_a_class_number_out_of_range_gives_nan():
+    E = losses.categorical_cross_entropy(jnp.zeros((3, 4)), jnp.array([-1, 3, 4]))
+    np.testing.assert_array_equal(jnp.isnan(E), [True, False, True])
+
+
 def test_a_sure_and_right_network_still_has_a_loss():
     E = losses.binary_cross_entropy(jnp.array([20.0, -20.0]), jnp.array([1, 0]))
     # log(1 + e^-20) is e^-20 to the last digit of float32.

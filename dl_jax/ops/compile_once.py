@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.stages import Wrapped
 
 
-def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Callable[..., Any]:
+def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Wrapped:
     """Return `jax.jit(function, **jit_arguments)`, compiled on a CPU without optimisation.
 
     A program that runs once is slower to optimise than to run. Elsewhere than on a CPU it is

@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 
 from dl_jax.backprop import Network
 from dl_jax.losses import Objective
-from dl_jax.ops.compile_once import compile_once
+from dl_jax.train.begin import begin
 from dl_jax.train.checks import check_start, check_totals
 from dl_jax.train.epoch import NonFinite, epoch_order, train_batches, zero_totals
 from dl_jax.train.mesh import copied, put
@@ -145,15 +145,15 @@ def fit(
         )
     schedule = Schedule(num_epochs, batch_size, nonfinite)
     data = Data(train, validation)
-    mesh = prepared(model, objective, optimizer, data, schedule, by_hand, mesh).mesh
+    plan = prepared(model, objective, optimizer, data, schedule, by_hand, mesh)
+    mesh = plan.mesh
     train, validation = on_devices(train, mesh), put(validation, mesh, whole=True)
 
     whole, rest = divmod(size, batch_size)
     steps = whole + bool(rest)
     started = time.perf_counter()
     if start is None:
-        begin = compile_once(_start, static_argnames=("model", "optimizer"))
-        state, order_key, noise = begin(model, optimizer, key, one)
+        state, order_key, noise = begin(plan, Data(train, validation), key, one)
         start = Checkpoint(state)
     else:
         check_start(jax.eval_shape(partial(init_state, model, optimizer), key, one), start.state)
@@ -235,12 +235,6 @@ def fit(
             if checkpoint is not None:
                 checkpoint(Checkpoint(state, {}, history))
     return Fit(state, history, compile_seconds)
-
-
-def _start(model, optimizer, key, inputs):
-    """The state before the first step and the other streams, as one program instead of five."""
-    init, order_key, noise = streams(key)
-    return init_state(model, optimizer, init, inputs), order_key, noise
 
 
 def _means(totals: Metrics, size: int) -> Row:

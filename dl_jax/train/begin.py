@@ -1,0 +1,76 @@
+"""How a run begins: its state and random streams, and its programs, each compiled ahead."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import jax
+import numpy as np
+from jax.stages import Lowered
+from jaxtyping import Array, Key, Shaped
+
+from dl_jax.ops.compile_once import compile_once
+from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
+from dl_jax.train.state import TrainState, init_state, streams
+from dl_jax.train.step import evaluate
+from dl_jax.train.whole_run import Data, Run
+
+
+def begin(
+    run: Run, data: Data, key: Key[Array, ""], one: Shaped[Array | np.ndarray, "1 ..."]
+) -> tuple[TrainState, Key[Array, ""], Key[Array, ""]]:
+    """Return the state before the first step, and the random streams `order` and `noise`.
+
+    On one device all that `fit` is going to call has been compiled by then.
+
+    Args:
+        run: the constants of its programs.
+        data: on the device.
+        key: of the run.
+        one: an example as the data set has it.
+    """
+    start = compile_once(_start, static_argnames=("model", "optimizer"))
+    if run.mesh is None:
+        first = start.lower(run.model, run.optimizer, key, one)
+        like = jax.eval_shape(partial(_start, run.model, run.optimizer), key, one)
+        _compile_ahead(_programs(run, data, first, *like))
+    return start(run.model, run.optimizer, key, one)
+
+
+def _start(model, optimizer, key, inputs):
+    """All that comes of a key, as one program instead of five."""
+    init, order, noise = streams(key)
+    return init_state(model, optimizer, init, inputs), order, noise
+
+
+def _programs(run: Run, data: Data, first: Lowered, state, order_key, noise) -> Iterator[Lowered]:
+    """What `fit` is going to call, for arguments like these."""
+    model, objective, optimizer, config, by_hand, _ = run
+    train, size = data.train, len(data.train.inputs)
+    yield first
+    yield epoch_order.lower(order_key, 0, size)
+    order = jax.eval_shape(partial(epoch_order, size=size), order_key, 0)
+    zeros = partial(zero_totals, model, objective, nonfinite=config.nonfinite)
+    totals = jax.eval_shape(zeros, state, train)
+    rest = size % config.batch_size
+    for length in (config.batch_size, rest)[: 1 + bool(rest)]:
+        yield train_batches.lower(
+            model, objective, optimizer, state, totals, train, order, noise, 0, 0,
+            batch_size=length, by_hand=by_hand, mesh=None, nonfinite=config.nonfinite,
+        )  # fmt: skip
+    if data.validation is not None:
+        yield evaluate.lower(model, objective, state, data.validation, mesh=None)
+
+
+def _compile_ahead(programs: Iterable[Lowered]) -> None:
+    """Compile programs, each while the ones behind it are traced.
+
+    A call of the jitted function finds its program compiled if the arguments are like those of
+    `lower`. XLA lets go of Python's lock while it compiles. Tracing stays in this thread, since
+    `jax.default_device`, `jax.enable_x64` and the like hold in no other. A CPU compiles two at a
+    time; elsewhere it is one by one: what XLA tries out on a GPU has to be alone there.
+    """
+    with ThreadPoolExecutor(2 if jax.default_backend() == "cpu" else 1) as compilers:
+        jobs = [compilers.submit(program.compile) for program in programs]
+    for job in jobs:
+        job.result()

@@ -1,14 +1,15 @@
-"""Winograd's algorithm F(5, 3) along the rows of tiles, for kernels three wide.
+"""Winograd's algorithm F(2, 3): two neighbours of a three-wide convolution by four products.
 
-Five neighbours of a row of outputs are 7 products (`ops.toom_cook`) in place of 15; the last five
-of a row may reach over its end. Rows and channels are summed as they are. The root mean square of
-the rounding is up to 5.5 times that of the plain sums.
+    m_0 = (d_0 - d_2) g_0                     y_0 = m_0 + m_1 + m_2
+    m_1 = (d_1 + d_2) (g_0 + g_1 + g_2) / 2   y_1 = m_1 - m_2 - m_3
+    m_2 = (d_2 - d_1) (g_0 - g_1 + g_2) / 2
+    m_3 = (d_1 - d_3) g_2
 
-XLA reads what it sums for each of the seven sums anew. What they share is therefore laid out
-beforehand, each column of a span by itself (`ops.once`): that is half of what the algorithm gains.
+for four pixels d of a row, three taps g and the outputs y (Winograd 1980; Lavin and Gray 2016,
+"Fast Algorithms for Convolutional Neural Networks", section 4.1): the two columns of a tile for two
+thirds of the products. Rows and channels are summed as they are. Products by sums of two pixels and
+of three halved taps round a little more than those of pixels and taps: at most 3 times as much.
 """
-
-from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -16,88 +17,74 @@ from jax import lax
 
 from dl_jax.ops.bilinear import Products
 from dl_jax.ops.once import once
-from dl_jax.ops.tiles import Tiles, shifted
-from dl_jax.ops.toom_cook import combined, matrices
-
-POINTS = (0.0, 1.0, -1.0, 2.0, -0.5, 0.5)  # and infinity
-_OUTPUTS, _TAPS, _PIXELS = matrices(POINTS, 3)
-_SIZE, _STEP = len(_PIXELS), len(_OUTPUTS)  # of a span: the pixels that it sees, and its outputs
+from dl_jax.ops.tiles import Tiles, interleaved, shifted
 
 
 def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     (height, width), features, n = tiles.output, w.shape[3], x.shape[3]
-    taps = jnp.unstack(w.transpose(3, 0, 1, 2), axis=2)
-    products = [
-        (combined(factors, taps).reshape(features, -1) @ d).reshape(features, 2 * height, -1, n)
-        for factors, d in zip(_TAPS, _sums(x, tiles), strict=True)
-    ]
-    spans = jnp.stack([combined(factors, products) for factors in _OUTPUTS], axis=3)
-    y = spans.reshape(features, 2 * height, -1, n)[:, :, : 2 * width]
-    q = y.reshape(features, height, 2, width, 2, n).transpose(2, 4, 0, 1, 3, 5)
-    return q.reshape(4, features, height, width, n)
+    m0, m1, m2, m3 = (
+        (g.reshape(features, -1) @ d).reshape(features, height, 2, width, n)
+        for g, d in zip(_taps(w.transpose(3, 0, 1, 2), 2), _rows(x, tiles), strict=True)
+    )
+    left, right = m0 + m1 + m2, m1 - m2 - m3
+    return jnp.stack([left[:, :, 0], right[:, :, 0], left[:, :, 1], right[:, :, 1]])
 
 
 def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:
-    shape = (tiles.kernel[0], x.shape[0], q.shape[1])
-    products = [
-        lax.dot_general(d, m, (((1,), (1,)), ((), ()))).reshape(shape)
-        for d, m in zip(_sums(x, tiles), _by_product(q, tiles), strict=True)
-    ]
-    return jnp.stack([combined(factors, products) for factors in _TAPS.T], axis=1)
+    channels, features = x.shape[0], q.shape[1]
+    g0, g1, g2, g3 = (
+        lax.dot_general(d, m, (((1,), (1,)), ((), ()))).reshape(-1, channels, features)
+        for d, m in zip(_rows(x, tiles), _products(q), strict=True)
+    )
+    both = (g1 + g2) / 2
+    return jnp.stack([g0 + both, (g1 - g2) / 2, both + g3], axis=1)
 
 
 def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
-    rows, (height, width), (channels, features) = tiles.kernel[0], tiles.image, w.shape[2:]
-    taps, n, spans = jnp.unstack(w, axis=1), q.shape[4], _spans(tiles)
+    (height, width), (rows, _), n = tiles.output, tiles.kernel, q.shape[4]
+    channels, features = w.shape[2:]
 
     def pixels(g: jax.Array, m: jax.Array) -> jax.Array:
-        d = (g.reshape(-1, features) @ m).reshape(rows, channels, -1, spans, n)
-        shifts = (shifted(d[u], u, height, 1) for u in range(rows))
-        return once(sum(shifts, start=jnp.zeros((), q.dtype)))
+        d = (g.reshape(-1, features) @ m).reshape(rows, channels, 2 * height, width, n)
+        shifts = (shifted(d[u], u, tiles.image[0], 1) for u in range(rows))
+        return once(sum(shifts, start=jnp.zeros((), q.dtype)))  # both columns of a tile want it
 
-    sums = [
-        pixels(combined(factors, taps), m)
-        for factors, m in zip(_TAPS, _by_product(q, tiles), strict=True)
-    ]
-    columns = [once(combined(factors, sums)) for factors in _PIXELS.T]
-    columns += [jnp.zeros_like(columns[0])] * (2 * _STEP - _SIZE)
-
-    def in_turn(first: int) -> jax.Array:
-        part = jnp.stack(columns[first : first + _STEP], axis=3)
-        return shifted(part.reshape(channels, height, -1, n), first, width, 2)
-
-    return in_turn(0) + in_turn(_STEP)  # a span sees the first pixels of the next one
+    d0, d1, d2, d3 = (pixels(g, m) for g, m in zip(_taps(w, 1), _products(q), strict=True))
+    even = shifted(d0, 0, width + 1, 2) + shifted(d1 + d2 - d0, 1, width + 1, 2)
+    odd = shifted(d1 - d2 + d3, 0, width + 1, 2) - shifted(d3, 1, width + 1, 2)
+    return interleaved(even, odd, tiles.image[1], 2)
 
 
-def _spans(tiles: Tiles) -> int:
-    return -(-2 * tiles.output[1] // _STEP)
+def _taps(w: jax.Array, axis: int) -> tuple[jax.Array, ...]:
+    """What the kernel becomes, four of them without the axis of its width."""
+    left, middle, right = jnp.unstack(w, axis=axis)
+    outer = (left + right) / 2
+    return left, outer + middle / 2, outer - middle / 2, right
 
 
-def _sums(x: jax.Array, tiles: Tiles) -> Iterator[jax.Array]:
-    """What the pixels become, for each product `[K_h c, 2 height spans n]`."""
-    (channels, rows, _, n), spans, height = x.shape, _spans(tiles), 2 * tiles.output[0]
-    x = shifted(x, 0, _STEP * (spans - 1) + _SIZE, 2)
+def _rows(x: jax.Array, tiles: Tiles) -> list[jax.Array]:
+    """What the pixels become, four times `[K_h c, 2 height width n]`."""
+    (height, width), (c, _, _, n) = tiles.output, x.shape
 
-    def column(i: int) -> jax.Array:
-        end = (channels, rows, i + _STEP * (spans - 1) + 1, n)
-        return lax.slice(x, (0, 0, i, 0), end, (1, 1, _STEP, 1))
+    def d(u: int, v: int) -> jax.Array:
+        return lax.slice(x, (0, u, v, 0), (c, u + 2 * height, v + 2 * width - 1, n), (1, 1, 2, 1))
 
-    columns = list(map(column, range(_SIZE)))
-    for factors in _PIXELS:
-        d = combined(factors, columns)
-        under = [d[:, u : u + height] for u in range(tiles.kernel[0])]
-        yield jnp.concatenate(under).reshape(-1, height * spans * n)
+    sums = (
+        lambda u: d(u, 0) - d(u, 2),
+        lambda u: d(u, 1) + d(u, 2),
+        lambda u: d(u, 2) - d(u, 1),
+        lambda u: d(u, 1) - d(u, 3),
+    )
+    rows = range(tiles.kernel[0])
+    # Four matrices, not an axis of four: XLA would make each entry anew for every one that it lays
+    # beside the others.
+    return [jnp.concatenate([s(u) for u in rows]).reshape(-1, 2 * height * width * n) for s in sums]
 
 
-def _by_product(q: jax.Array, tiles: Tiles) -> Iterator[jax.Array]:
-    """The gradient by each of the products, `[features, 2 height spans n]`."""
-    _, features, height, width, n = q.shape
-    y = q.reshape(2, 2, features, height, width, n).transpose(2, 3, 0, 4, 1, 5)
-    y = y.reshape(features, 2 * height, 2 * width, n)
-    y = shifted(y, 0, _STEP * _spans(tiles), 2).reshape(features, 2 * height, -1, _STEP, n)
-    columns = [once(column) for column in jnp.unstack(y, axis=3)]
-    for factors in _OUTPUTS.T:
-        yield combined(factors, columns).reshape(features, -1)
+def _products(q: jax.Array) -> list[jax.Array]:
+    """The gradient by each of the four products, `[features, 2 height width n]`."""
+    left, right = jnp.stack([q[0], q[2]], 2), jnp.stack([q[1], q[3]], 2)
+    return [m.reshape(q.shape[1], -1) for m in (left, left + right, left - right, -right)]
 
 
 WINOGRAD = Products(_forward, _by_x, _by_w)

@@ -12,8 +12,6 @@ from jax import lax
 
 from dl_jax.ops import conv_relu_max_pool, examples_outermost, relu
 from dl_jax.ops.once import once
-from dl_jax.ops.toom_cook import matrices
-from dl_jax.ops.winograd import POINTS
 
 SHAPES = [  # image, kernel: few channels and many, even sides and odd, three wide and not
     ((28, 28, 1), (3, 3, 1, 8)),
@@ -21,15 +19,9 @@ SHAPES = [  # image, kernel: few channels and many, even sides and odd, three wi
     ((9, 12, 6), (5, 5, 6, 3)),
     ((8, 7, 20), (2, 3, 20, 4)),
     ((7, 8, 20), (4, 2, 20, 4)),
-    ((4, 5, 30), (3, 3, 30, 2)),  # a row of two outputs, of four, of six: spans of five
-    ((6, 6, 20), (3, 3, 20, 2)),
-    ((5, 8, 20), (3, 3, 20, 3)),
+    ((4, 5, 30), (3, 3, 30, 2)),
     ((6, 6, 3), (1, 1, 3, 5)),
 ]
-# What Winograd's algorithm adds up for one output is at most so many times the sum of its three
-# products, where pixels and taps are all 1 and no sign helps; for its transposes it is less.
-OUTPUTS, TAPS, PIXELS = (np.abs(factors) for factors in matrices(POINTS, 3))
-WORST = (OUTPUTS @ (TAPS.sum(1) * PIXELS.sum(1))).max() / 3  # 21.8
 
 
 def one_by_one(x, w, b):
@@ -59,14 +51,17 @@ def test_equals_the_three_one_by_one(image, kernel, dtype):
         ours, y = gradients(conv_relu_max_pool)(*(a.astype(dtype) for a in exact))
         theirs, expected = gradients(one_by_one)(*exact)
         assert y.dtype == dtype
-        # A sum of L products of numbers up to 1, and of float32 what Winograd's sums make of them.
-        unit = float(jnp.finfo(dtype).eps) * (WORST if dtype == "float32" else 1)
-        longest = max(np.prod(kernel[:3]), 17 * image[0] * image[1])
+        # A sum of L products of numbers up to 1, whose rounding Winograd's sums at most treble:
+        # four pixels and three halved taps where there were two products.
+        unit, longest = (
+            float(jnp.finfo(dtype).eps),
+            max(np.prod(kernel[:3]), 17 * image[0] * image[1]),
+        )
         for got, wanted in zip((y, *ours), (expected, *theirs), strict=True):
-            np.testing.assert_allclose(got, wanted, atol=longest * unit, rtol=0)
+            np.testing.assert_allclose(got, wanted, atol=3 * longest * unit, rtol=0)
 
 
-def test_winograd_rounds_no_more_than_six_times_as_much_as_the_windows():
+def test_winograd_rounds_no_more_than_three_times_as_much_as_the_windows():
     with jax.enable_x64(True):
         exact = inputs((13, 13, 32), (3, 3, 32, 64), n=64)
         x, w, b = (a.astype(jnp.float32) for a in exact)
@@ -75,7 +70,7 @@ def test_winograd_rounds_no_more_than_six_times_as_much_as_the_windows():
             float(jnp.sqrt(jnp.mean((f(x, w, b) - expected) ** 2)))
             for f in (jax.jit(conv_relu_max_pool), one_by_one)
         )
-    assert 0 < by_tiles < 6 * by_windows
+    assert 0 < by_tiles < 3 * by_windows
 
 
 @pytest.fixture
@@ -168,8 +163,8 @@ def test_winograds_algorithm_can_be_chosen(small):
     )
     np.testing.assert_array_equal(default, refused)  # too few channels for it
     assert (default != chosen).any()
-    # 18 products of numbers up to 1.
-    np.testing.assert_allclose(chosen, default, atol=WORST * 18 * 2**-23)
+    # 18 products of numbers up to 1, rounded at most three times as much.
+    np.testing.assert_allclose(chosen, default, atol=3 * 18 * 2**-23)
     with pytest.raises(ValueError, match="three wide"):
         conv_relu_max_pool(x, w[:, :2], b, winograd=True)
 

@@ -8,7 +8,7 @@ from jax import lax
 
 from dl_jax import ops
 from dl_jax.ops.convolution_native import NATIVE, Convolution
-from dl_jax.ops.winograd_rows import by_w_by_rows
+from dl_jax.ops.winograd_rows import by_w_by_rows, matrices
 
 PADDINGS = ("SAME", "VALID", ((0, 2), (1, 0)), ((-1, 0), (0, -2)))
 SIDES = (3, 5)
@@ -145,3 +145,12 @@ def test_a_kernel_larger_than_the_image_goes_another_way(key):
     program = jax.jit(convolve).lower(low, kernel).as_text()
     assert products(program) == 1
     assert products(jax.jit(convolve).lower(jnp.ones((32, 5, 8, 64)), kernel).as_text()) == 6
+
+
+@pytest.mark.parametrize("taps", range(2, 6))
+def test_six_products_are_the_outputs_of_six_pixels(taps):
+    outputs, kernel, pixels = matrices(taps)
+    d, g = np.random.default_rng(0).random(6), np.random.default_rng(1).random(taps)
+    got = outputs @ ((kernel @ g) * (pixels @ d))
+    assert outputs.shape == (7 - taps, 6)
+    np.testing.assert_allclose(got, np.correlate(d, g), rtol=0, atol=100 * 2**-52)

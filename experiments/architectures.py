@@ -9,8 +9,8 @@ a batch at the size of the paper's images, compiled; beside them torchvision's n
 architecture in PyTorch, in turns. On a CPU it is eager, its images lie channels first and channels
 last, and the faster of the two is compared; on a GPU it is compiled, as it comes and with CUDA
 graphs. On a CPU the programs here come from the cache, as those of any second run do: another
-process compiles them, since a compiler leaves memory in pieces (docs/performance.md). In bfloat16
-the layers compute, and parameters stay in float32, here and there.
+process compiles them, since a compiler leaves memory in pieces (docs/performance_notes.md). In
+bfloat16 the layers compute, and parameters stay in float32, here and there.
 Expected: at batch 8 on a CPU a forward pass takes no longer than PyTorch's, and a training step at
 most 1.1 times as long; on a GPU neither takes longer. Where that is missed is in
 docs/architectures.md and docs/performance.md. All networks together take most of an hour on 2

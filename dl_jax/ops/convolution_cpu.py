@@ -6,7 +6,7 @@ than is needed (`ops.convolution_eigen`), at other strides when images lie side 
 (`ops.winograd_rows`). Either gradient XLA computes several times slower inside a loop; here the one
 by the images stands as the convolution that it is, and the one by the kernel is another convolution
 or a matrix product (`ops.kernel_gradient`). Some convolutions are a product over the windows too, a
-block of them at a time. `docs/performance.md` has the measurements behind each choice.
+block of them at a time. `docs/performance_notes.md` has the measurements behind each choice.
 """
 
 import math

@@ -3,7 +3,8 @@
 Such a product is as fast as memory is: each of the kernel's numbers is read for a few sums. On a
 CPU, XLA turns a factor to get its gradients, the kernel itself for the one by the examples, which
 takes several times as long as reading it. Here the small factor is the one that is turned, behind
-`ops.once`, since XLA's simplifier would put it back. `docs/performance.md` has what that is worth.
+`ops.once`, since XLA's simplifier would put it back. What that is worth stands in
+`docs/performance_notes.md`.
 """
 
 import math
@@ -70,7 +71,7 @@ def dot_general(
         )  # fmt: skip
     held = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     how = held if precision is None else precision
-    # `once` in the gradients would ask other devices for a number.
+    # Of examples in turned order XLA would compute everything everywhere.
     return by_device(lambda x, w: _product.forward(x, w, how), lhs, rhs)
 
 

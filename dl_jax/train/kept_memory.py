@@ -12,8 +12,8 @@ def keep_freed_memory() -> None:
 
     XLA allocates what a program needs meanwhile anew for each call, on a CPU by `malloc`. What is
     larger than 32 MB glibc gives back to the kernel, which fills it with zeros, page by page, for
-    the next call: of ResNet-50's training step a quarter of the time (`docs/performance.md`). The
-    process then stays as large as it has been once.
+    the next call: of ResNet-50's training step a quarter of the time
+    (`docs/performance_notes.md`). The process then stays as large as it has been once.
     """
     if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
         return

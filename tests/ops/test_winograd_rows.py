@@ -54,7 +54,7 @@ def test_it_rounds_about_three_times_as_much_as_the_sums(side, key):
     ours, laxs = (
         np.sqrt(np.mean((np.asarray(y) - exact) ** 2)) for y in (convolve(x, w), native(x, w))
     )
-    assert ours < 4 * laxs  # 2.1 and 2.9 on the machine of docs/performance.md
+    assert ours < 4 * laxs  # 2.1 and 2.9 on the machine of docs/performance_notes.md
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -87,8 +87,9 @@ def categorical_cross_entropy(
             f"{logits.shape[:-1]} or one-hot labels {logits.shape}, "
             f"got {labels.dtype} {labels.shape}"
         )
-    # Compared, not looked up: the derivative is then a product, no scatter.
-    is_label = jax.nn.one_hot(labels, logits.shape[-1], dtype=bool)
+    # Compared, not looked up: the derivative is then a product, no scatter. As int32, for the
+    # numbers of a narrow type come round again before they reach a large k.
+    is_label = jax.nn.one_hot(labels.astype(jnp.int32), logits.shape[-1], dtype=bool)
     loss = -jnp.sum(jnp.where(is_label, log_y, 0), axis=-1)
     return jnp.where(is_label.any(axis=-1), loss, jnp.nan)
 

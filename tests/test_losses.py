@@ -35,6 +35,12 @@ def test_integer_labels_and_one_hot_rows_are_one_loss():
     np.testing.assert_allclose(by_number, by_row, rtol=1e-6)
 
 
+def test_numbers_of_a_narrow_type_are_of_one_class_of_many():
+    logits = jnp.zeros((2, 300))
+    E = losses.categorical_cross_entropy(logits, jnp.array([5, 127], jnp.int8))
+    np.testing.assert_allclose(E, math.log(300), rtol=1e-6)
+
+
 def test_a_class_number_out_of_range_gives_nan():
     E = losses.categorical_cross_entropy(jnp.zeros((3, 4)), jnp.array([-1, 3, 4]))
     np.testing.assert_array_equal(jnp.isnan(E), [True, False, True])

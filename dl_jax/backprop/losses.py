@@ -139,6 +139,7 @@ def softmax_cross_entropy_bwd(
     z, t = residuals
     d_E = d_E[..., None]
     if t.ndim < z.ndim:
+        t = t.astype(jnp.int32)  # a narrow type's numbers come round before they reach a large k
         d_z = (ops.softmax(z) - jax.nn.one_hot(t, z.shape[-1], dtype=z.dtype)) * d_E
         return _as(z, d_z), None
     d_z = (ops.softmax(z) * t.sum(-1, keepdims=True) - t) * d_E

@@ -11,14 +11,17 @@ def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Wrapped:
     """Return `jax.jit(function, **jit_arguments)`, compiled on a CPU without optimisation.
 
     A program that runs once is slower to optimise than to run. Elsewhere than on a CPU it is
-    `jax.jit` alone: the option is XLA's for CPUs. The device is the default one at this call, with
-    `jax.default_device` taken into account.
+    `jax.jit` alone: the option is XLA's for CPUs. The device is the default one at this call.
 
     Args:
         function: what to compile.
         **jit_arguments: of `jax.jit`, but for `compiler_options`.
     """
-    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-    platform = jax.default_backend() if device is None else getattr(device, "platform", device)
-    options = {"xla_backend_optimization_level": 0} if platform == "cpu" else None
+    options = {"xla_backend_optimization_level": 0} if default_platform() == "cpu" else None
     return jax.jit(function, compiler_options=options, **jit_arguments)
+
+
+def default_platform() -> str:
+    """Return where programs run now, with `jax.default_device` taken into account."""
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    return jax.default_backend() if device is None else getattr(device, "platform", device)

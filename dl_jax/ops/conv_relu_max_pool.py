@@ -76,13 +76,8 @@ def conv_relu_max_pool(
         q = conv_tiles.forward(x.transpose(3, 1, 2, 0), w, tiles)
         return _relu_max(q, b).transpose(3, 1, 2, 0)
 
-    alike = inputs.dtype == kernel.dtype == bias.dtype and inputs.dtype in (
-        jnp.float32,
-        jnp.float64,
-    )
-    if not alike or not kernel.size or is_left_to_lax(inputs, kernel, bias):
-        return one_by_one(inputs, kernel, bias)
-    if len(inputs) < _FEW_EXAMPLES:
+    alike = inputs.dtype == kernel.dtype == bias.dtype
+    if not alike or not kernel.size or not _in_tiles(inputs, kernel, bias):
         return one_by_one(inputs, kernel, bias)
     # Rematerialised, so that an accelerator does not store what the CPU's gradient wants.
     on_cpu = partial(by_device, jax.checkpoint(by_tiles, prevent_cse=False))
@@ -95,9 +90,16 @@ def examples_outermost(y: Float[Array, "n h w f"]) -> Float[Array, "n h w f"]:
     A CPU has its examples innermost. To turn all axes in one pass it reads them along none; here
     rows of examples come first, and then it is the transpose of a matrix `[h w f, n]`.
     """
-    if len(y) < _FEW_EXAMPLES:
-        return y
-    return once(y.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+    return once(y.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2) if _in_tiles(y) else y
+
+
+def _in_tiles(examples: jax.Array, *others: jax.Array) -> bool:
+    """Whether a CPU takes these examples in tiles, and has them innermost."""
+    return (
+        examples.dtype in (jnp.float32, jnp.float64)
+        and not is_left_to_lax(examples, *others)
+        and len(examples) >= _FEW_EXAMPLES
+    )
 
 
 @jax.custom_jvp

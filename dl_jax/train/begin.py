@@ -6,10 +6,10 @@ from functools import partial
 
 import jax
 import numpy as np
-from jax.stages import Lowered
+from jax.stages import Lowered, Traced
 from jaxtyping import Array, Key, Shaped
 
-from dl_jax.ops.compile_once import compile_once
+from dl_jax.ops.compile_once import compile_once, default_platform
 from dl_jax.train.epoch import epoch_order, train_batches, zero_totals
 from dl_jax.train.state import TrainState, init_state, streams
 from dl_jax.train.step import evaluate
@@ -21,7 +21,8 @@ def begin(
 ) -> tuple[TrainState, Key[Array, ""], Key[Array, ""]]:
     """Return the state before the first step, and the random streams `order` and `noise`.
 
-    On one device all that `fit` is going to call has been compiled by then.
+    On one device the programs of the order, of the steps and of the evaluation have been compiled
+    by then. Not so for committed arrays, whose programs are others than those of their shapes.
 
     Args:
         run: the constants of its programs.
@@ -30,10 +31,10 @@ def begin(
         one: an example as the data set has it.
     """
     start = compile_once(_start, static_argnames=("model", "optimizer"))
-    if run.mesh is None:
-        first = start.lower(run.model, run.optimizer, key, one)
-        like = jax.eval_shape(partial(_start, run.model, run.optimizer), key, one)
-        _compile_ahead(_programs(run, data, first, *like))
+    jitted = not jax.config.jax_disable_jit  # pyright: ignore[reportAttributeAccessIssue]
+    committed = any(getattr(a, "committed", False) for a in jax.tree.leaves((data, key, one)))
+    if run.mesh is None and jitted and not committed:
+        _compile_ahead(_programs(run, data, start.trace(run.model, run.optimizer, key, one)))
     return start(run.model, run.optimizer, key, one)
 
 
@@ -43,11 +44,12 @@ def _start(model, optimizer, key, inputs):
     return init_state(model, optimizer, init, inputs), order, noise
 
 
-def _programs(run: Run, data: Data, first: Lowered, state, order_key, noise) -> Iterator[Lowered]:
-    """What `fit` is going to call, for arguments like these."""
+def _programs(run: Run, data: Data, start: Traced) -> Iterator[Lowered]:
+    """The programs of a run, for arguments like those of its first calls."""
     model, objective, optimizer, config, by_hand, _ = run
     train, size = data.train, len(data.train.inputs)
-    yield first
+    state, order_key, noise = start.out_info
+    yield start.lower()
     yield epoch_order.lower(order_key, 0, size)
     order = jax.eval_shape(partial(epoch_order, size=size), order_key, 0)
     zeros = partial(zero_totals, model, objective, nonfinite=config.nonfinite)
@@ -67,10 +69,13 @@ def _compile_ahead(programs: Iterable[Lowered]) -> None:
 
     A call of the jitted function finds its program compiled if the arguments are like those of
     `lower`. XLA lets go of Python's lock while it compiles. Tracing stays in this thread, since
-    `jax.default_device`, `jax.enable_x64` and the like hold in no other. A CPU compiles two at a
-    time; elsewhere it is one by one: what XLA tries out on a GPU has to be alone there.
+    `jax.default_device`, `jax.enable_x64` and the like hold in no other; of the compiler's own
+    settings those hold that are the process's. A CPU compiles two at a time; elsewhere it is one
+    by one: what XLA tries out on a GPU has to be alone there.
     """
-    with ThreadPoolExecutor(2 if jax.default_backend() == "cpu" else 1) as compilers:
-        jobs = [compilers.submit(program.compile) for program in programs]
-    for job in jobs:
-        job.result()
+    compilers = ThreadPoolExecutor(2 if default_platform() == "cpu" else 1)
+    try:
+        for job in [compilers.submit(program.compile) for program in programs]:
+            job.result()
+    finally:
+        compilers.shutdown(wait=False, cancel_futures=True)

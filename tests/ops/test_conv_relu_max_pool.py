@@ -188,12 +188,16 @@ def test_what_is_held_once_is_not_merged_into_its_uses(key):
     assert sines(lambda y: y) > 1  # so that there is something to hold back
 
 
-def test_the_last_outputs_are_turned_in_two_steps_and_stay_as_they_are(small):
-    y = conv_relu_max_pool(*small)
-    np.testing.assert_array_equal(examples_outermost(y), y)
-    np.testing.assert_array_equal(examples_outermost(y[:3]), y[:3])
-    d_y = jax.vjp(examples_outermost, y)[1](jnp.sin(y))[0]
-    np.testing.assert_array_equal(d_y, jnp.sin(y))
+@pytest.mark.parametrize(
+    ("n", "dtype", "turns"), [(16, "float32", 2), (16, "bfloat16", 0), (3, "float32", 0)]
+)
+def test_the_last_outputs_are_turned_in_two_steps_and_stay_as_they_are(small, n, dtype, turns):
+    y = conv_relu_max_pool(*small)[:n].astype(dtype)
+    turned = jax.jit(lambda y, d_y: (examples_outermost(y), jax.vjp(examples_outermost, y)[1](d_y)))
+    for got, wanted in zip(jax.tree.leaves(turned(y, 2 * y)), (y, 2 * y), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    program = turned.lower(y, 2 * y).as_text()
+    assert len(re.findall(r"call @_unchanged\S*\(.*inlineable", program)) == turns
 
 
 def test_once_is_the_identity_in_all_that_it_does(key):

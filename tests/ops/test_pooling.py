@@ -132,9 +132,9 @@ def test_windows_that_do_not_touch_are_xla_s_on_a_gpu():
 
 
 def test_the_taps_of_a_window_are_compared_once():
-    """A condition holds XLA back from comparing all of them again for the gradient of each."""
+    """A call holds XLA back from comparing all of them again for the gradient of each."""
     x = jax.ShapeDtypeStruct((2, 8, 8, 4), jnp.float32)
     gradient = jax.grad(lambda x: jnp.sum(max_pool(x, (3, 3), (2, 2)) ** 2))
     options: dict[str, Any] = {"xla_backend_optimization_level": 3}
     program = jax.jit(gradient).lower(x).compile(compiler_options=options).as_text() or ""
-    assert re.findall(r"= \((\w+)\[\d[^\]]*\]\S*\) conditional\(", program) == ["u8"]
+    assert re.findall(r"= (\w+)\[\d[^\]]*\]\S* call\(.*inlineable", program) == ["u8"]

@@ -85,10 +85,14 @@ def conv_relu_max_pool(
 
 
 def examples_outermost(y: Float[Array, "n h w f"]) -> Float[Array, "n h w f"]:
-    """Return what the last of several `conv_relu_max_pool` has returned, for another operation.
+    """Return what the last of several `conv_relu_max_pool` has returned, as it is.
 
     A CPU has its examples innermost. To turn all axes in one pass it reads them along none; here
-    rows of examples come first, and then it is the transpose of a matrix `[h w f, n]`.
+    rows of examples come first, and then it is the transpose of a matrix `[h w f, n]`. Other
+    devices have nothing to turn, and nor does a CPU where `conv_relu_max_pool` takes no tiles.
+
+    Args:
+        y: the outputs, in front of an operation that takes each example as a whole.
     """
     return once(y.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2) if _in_tiles(y) else y
 

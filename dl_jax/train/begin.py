@@ -50,14 +50,14 @@ def _programs(run: Run, data: Data, start: Traced) -> Iterator[Lowered]:
     train, size = data.train, len(data.train.inputs)
     state, order_key, noise = start.out_info
     yield start.lower()
-    yield epoch_order.lower(order_key, 0, size)
-    order = jax.eval_shape(partial(epoch_order, size=size), order_key, 0)
+    ordering = epoch_order.trace(order_key, 0, size)
+    yield ordering.lower()
     zeros = partial(zero_totals, model, objective, nonfinite=config.nonfinite)
     totals = jax.eval_shape(zeros, state, train)
     rest = size % config.batch_size
     for length in (config.batch_size, rest)[: 1 + bool(rest)]:
         yield train_batches.lower(
-            model, objective, optimizer, state, totals, train, order, noise, 0, 0,
+            model, objective, optimizer, state, totals, train, ordering.out_info, noise, 0, 0,
             batch_size=length, by_hand=by_hand, mesh=None, nonfinite=config.nonfinite,
         )  # fmt: skip
     if data.validation is not None:

@@ -140,6 +140,12 @@ def test_the_fused_gradients_are_those_of_loss_and_activation_one_after_the_othe
     close(bp.sigmoid_bwd(sigmoid, d_y)[0], fused)
 
 
+def test_a_narrow_class_number_is_of_one_class_of_many():
+    way = jnp.zeros((1, 300)), jnp.array([5], jnp.int8)
+    d_z, _ = bp.softmax_cross_entropy_bwd(way, jnp.ones(1))
+    assert jnp.flatnonzero(d_z[0] < 0).tolist() == [5]
+
+
 def test_a_neuron_that_is_sure_and_wrong_still_learns():
     E, way = bp.sigmoid_binary_cross_entropy_fwd(jnp.array([1e3, -1e3]), jnp.array([0, 1]))
     assert E.tolist() == [1000, 1000]

@@ -17,7 +17,7 @@ from dl_jax.data import DataCorrupted, DataNotFound
 from dl_jax.models.precision import Precision
 from dl_jax.train import CheckpointError, NonFinite
 from dl_jax.train.gpu_graphs import convolutions_in_graphs
-from dl_jax.train.kept_memory import keep_freed_memory
+from dl_jax.train.kept_memory import allocate_in_main_thread, keep_freed_memory
 from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
 from experiments.grid import grid_of
 
@@ -164,6 +164,7 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, end_in_order)
     keep_freed_memory()
+    allocate_in_main_thread()
     try:
         given = tyro.cli(config, prog=f"python -m experiments.{experiment}")
         if getattr(given, "deterministic", False):

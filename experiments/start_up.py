@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from dl_jax.train import Examples, fit
+from dl_jax.train.kept_memory import allocate_in_main_thread, keep_freed_memory
 from experiments import fashion_mnist_mlp, imdb_reviews, mnist_cnn
 from experiments.compilation import kept_programs
 from experiments.options import Output, main
@@ -81,7 +82,9 @@ def _cold_and_warm(name: str) -> tuple[float, float]:
 
 
 def first_step(name: str) -> None:
-    """Train a network on one batch."""
+    """Train a network on one batch, with the memory that `experiments.options.main` asks for."""
+    keep_freed_memory()
+    allocate_in_main_thread()
     module, shape = NETWORKS[name]
     config = module.Config()
     n, rng = config.batch_size, np.random.default_rng(0)

@@ -17,11 +17,12 @@ _ENVIRONMENT = {
     # Two frameworks share a GPU: neither takes all of its memory before it needs it.
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    # What `train.kept_memory` asks of glibc here, asked of it there: large temporaries that go back
-    # to the system in each step take PyTorch up to 1.4 times as long.
+    # What the experiments ask for, `train.kept_memory`, asked for everyone: large temporaries that
+    # go back to the system in each step take PyTorch up to 1.4 times as long.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**63),
-    "MALLOC_ARENA_MAX": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "JAX_CPU_ENABLE_ASYNC_DISPATCH": "false",
 }
 
 

@@ -1,7 +1,11 @@
 """Memory that is freed, and kept for the next call of a program, in large pages."""
 
 import ctypes
+import mmap
+import os
 import sys
+from contextlib import suppress
+from functools import cache
 
 import jax
 
@@ -19,27 +23,44 @@ def keep_freed_memory() -> None:
     the next call: of ResNet-50's training step a quarter of the time
     (`docs/performance_notes.md`). The process then stays as large as it has been once.
 
-    The main thread's first 4 GiB are asked for in pages of 2 MiB, where the kernel gives those to
-    who asks: the images of a batch are thousands of pages of 4 KiB, more than a core remembers the
+    The main thread's first 4 GiB, where the process may have so many, are asked for in pages of
+    2 MiB: the images of a batch are thousands of pages of 4 KiB, more than a core remembers the
     places of.
     """
-    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
-        return
-    for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER)):
-        libc.mallopt(option, value)
-    libc.malloc.restype = ctypes.c_void_p
-    if first := libc.malloc(ctypes.c_size_t(_RESERVED)):  # none, where the process may not
-        whole = -(-first // _PAGE) * _PAGE
-        length = ctypes.c_size_t(first + _RESERVED - whole)
-        libc.madvise(ctypes.c_void_p(whole), length, _HUGE_PAGES)
-        libc.free(ctypes.c_void_p(first))
+    if libc := _glibc():
+        for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER)):
+            libc.mallopt(option, value)
+        _ask_for_huge_pages()
 
 
 def allocate_in_main_thread() -> None:
-    """Let a call on a CPU return when it has run; before JAX has looked for devices.
+    """Let a call on one CPU device return when it has run; once devices are found, do nothing.
 
     Who returns earlier runs in another thread, whose memory glibc keeps in pieces of 64 MB: what is
     larger goes back to the kernel after all. To have all threads allocate from one heap keeps it as
-    well, but they wait for each other, the MLP's step for a fifth of its time.
+    well, but they wait for each other, the MLP's step for a fifth of its time. Whoever has set
+    `JAX_CPU_ENABLE_ASYNC_DISPATCH` has decided otherwise, or so already.
     """
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    if _glibc() and "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
+        return None
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    return libc
+
+
+@cache  # a second time it would reserve as much again
+def _ask_for_huge_pages() -> None:
+    libc = _glibc()
+    # Refused by `malloc`, the main thread would be moved to a heap of another thread's kind.
+    with suppress(OSError, ValueError, OverflowError):
+        mmap.mmap(-1, _RESERVED, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        if libc and (first := libc.malloc(_RESERVED)):
+            whole = -(-first // _PAGE) * _PAGE
+            libc.madvise(whole, first + _RESERVED - whole, _HUGE_PAGES)
+            libc.free(first)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -129,16 +130,19 @@ def test_flags_are_set_before_a_device_is_used():
     code = (
         "import sys; from experiments.fashion_mnist_mlp import *; from jax._src import xla_bridge;"
         "sys.argv = ['x', '--data', 'embedded', '--deterministic'];"
-        "import os; main('x', Config, lambda config: print(xla_bridge.backends_are_initialized(),"
+        "import os, jax; main('x', Config, lambda config: print("
+        "xla_bridge.backends_are_initialized(), jax.config.read('jax_cpu_enable_async_dispatch'),"
         "os.environ['XLA_FLAGS']))"
     )
     environment = {**os.environ, "XLA_FLAGS": "--xla_cpu_enable_fast_math=false"}
+    environment.pop("JAX_CPU_ENABLE_ASYNC_DISPATCH", None)
     place = os.path.dirname(os.path.dirname(fashion_mnist_mlp.__file__))
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=place, capture_output=True, text=True
     )
     assert done.stdout.split() == [
-        "False", "--xla_cpu_enable_fast_math=false", "--xla_gpu_deterministic_ops=true",
+        "False", str(platform.libc_ver()[0] != "glibc"),
+        "--xla_cpu_enable_fast_math=false", "--xla_gpu_deterministic_ops=true",
         "--xla_gpu_enable_command_buffer=+CONVOLUTION",
     ], done.stderr  # fmt: skip
 

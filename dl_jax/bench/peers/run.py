@@ -60,8 +60,9 @@ def run_peers(
 ) -> list[dict[str, Any]]:
     """Compare with each framework, in turns; return a `Row` for each, also for those left out.
 
-    Each runs in a process of its own, this project too, with all cores and its own defaults; the
-    peers' processes also keep the memory that they free. A peer is checked first: the same initial
+    Each runs in a process of its own, this project too, with all cores and its own defaults, but
+    for `protocol.ENVIRONMENT`: they keep the memory that they free, and JAX returns from a call
+    when it has run. A peer is checked first: the same initial
     parameters, examples and steps must give the same loss as here. Then come pairs: ours, the
     peer's, ours, the peer's; each gives a ratio.
 

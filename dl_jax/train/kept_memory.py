@@ -5,7 +5,6 @@ import mmap
 import os
 import sys
 from contextlib import suppress
-from functools import cache
 
 import jax
 
@@ -30,7 +29,7 @@ def keep_freed_memory() -> None:
     if libc := _glibc():
         for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER)):
             libc.mallopt(option, value)
-        _ask_for_huge_pages()
+        _ask_for_huge_pages(libc)
 
 
 def allocate_in_main_thread() -> None:
@@ -54,13 +53,11 @@ def _glibc() -> ctypes.CDLL | None:
     return libc
 
 
-@cache  # a second time it would reserve as much again
-def _ask_for_huge_pages() -> None:
-    libc = _glibc()
+def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     # Refused by `malloc`, the main thread would be moved to a heap of another thread's kind.
     with suppress(OSError, ValueError, OverflowError):
         mmap.mmap(-1, _RESERVED, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
-        if libc and (first := libc.malloc(_RESERVED)):
+        if first := libc.malloc(_RESERVED):
             whole = -(-first // _PAGE) * _PAGE
             libc.madvise(whole, first + _RESERVED - whole, _HUGE_PAGES)
             libc.free(first)

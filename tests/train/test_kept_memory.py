@@ -94,5 +94,5 @@ def test_a_program_has_its_temporaries_again_where_calls_allocate_in_the_main_th
 @pytest.mark.skipif(
     not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="a kernel without large pages"
 )
-def test_large_pages_are_asked_for_once():
+def test_large_pages_are_asked_for():
     assert printed(PAGES) == 1

@@ -8,9 +8,7 @@ A forward pass and a training step (gradient descent, a mean loss over random im
 a batch at the size of the paper's images, compiled; beside them torchvision's network of the same
 architecture in PyTorch, in turns. On a CPU it is eager, its images lie channels first and channels
 last, and the faster of the two is compared; on a GPU it is compiled, as it comes and with CUDA
-graphs. On a CPU the programs here come from the cache, as those of any second run do: another
-process compiles them, since a compiler leaves memory in pieces (docs/performance_notes.md). In
-bfloat16 the layers compute, and parameters stay in float32, here and there.
+graphs. In bfloat16 the layers compute, and parameters stay in float32, here and there.
 Expected: at batch 8 on a CPU a forward pass takes no longer than PyTorch's, and a training step at
 most 1.1 times as long; on a GPU neither takes longer. Where that is missed is in
 docs/architectures.md and docs/performance.md. All networks together take most of an hour on 2
@@ -21,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import Any, Literal
 
 import jax
@@ -37,7 +34,6 @@ from dl_jax.models.summary import forward_flops
 from dl_jax.ops.compile_once import compile_once
 from dl_jax.report import units
 from dl_jax.train import Examples, init_state, train_step
-from experiments.compilation import kept_programs
 from experiments.options import Output, main
 from experiments.record import Record
 from experiments.recording import recording
@@ -105,9 +101,6 @@ def run(config: Config) -> Record:
             layers = summarize(create(name), entry(name).inputs.shape)
             cells: list[Any] = [name, str(YEARS[name]), sum(row.num_params for row in layers)]
             cells.append(forward_flops(layers) / 1e9)
-            if jax.default_backend() == "cpu":
-                with record.timed("compilation"):
-                    _compile_elsewhere(name, config)
             theirs = torch_calls(name, config.batch_size, config.precision)
             started = time.perf_counter()
             for what, samples, ratio in _timed(name, config, theirs):
@@ -126,26 +119,6 @@ def run(config: Config) -> Record:
             record.add_time("evaluation", time.perf_counter() - started)
             jax.clear_caches()
     return record
-
-
-def _compile_elsewhere(name: str, config: Config) -> None:
-    """Let another process leave a network's programs in the cache; say so if it does not."""
-    process = get_context("spawn").Process(target=_compile, args=(name, config))
-    process.start()
-    process.join()
-    if process.exitcode:
-        print(
-            f"{name}: the process that compiles it ended with {process.exitcode}; compiled here, "
-            "its steps may take longer",
-            flush=True,
-        )
-
-
-def _compile(name: str, config: Config) -> None:
-    """Leave a network's programs in the cache."""
-    with kept_programs():
-        for call in _calls(name, config).values():
-            call(1)
 
 
 def _timed(name: str, config: Config, theirs: dict[str, Calls]) -> Iterator[tuple[str, Any, Any]]:

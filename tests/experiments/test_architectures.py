@@ -1,8 +1,5 @@
 """The table of the classic networks: its rows, and which of the others is compared."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -33,23 +30,6 @@ def test_a_network_is_a_row_with_its_times(monkeypatch):
     assert row[5] is row[7] is None
     assert not record.result["figures"]
     assert (record.result["times"]["evaluation"] or 0) > 0
-
-
-def test_programs_are_compiled_by_another_process(tmp_path):
-    words = [
-        sys.executable,
-        "-m",
-        "experiments.architectures",
-        "--names",
-        "lenet5",
-        "--rounds",
-        "1",
-    ]
-    folders = {"DL_JAX_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        words, env=os.environ | folders, capture_output=True, text=True, check=True
-    )
-    assert " from the cache, 0 compiled" in done.stdout
 
 
 def test_the_fastest_of_the_others_is_compared(monkeypatch):

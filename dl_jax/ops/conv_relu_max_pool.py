@@ -31,7 +31,7 @@ def conv_relu_max_pool(
 
     Adding the bias and ReLU keep the order of numbers, so that the largest may be found first. On
     a CPU the outputs of the convolution are computed as the four places of each tile
-    (`ops.tiles`), in float32 and for kernels three wide by Winograd's algorithm (`ops.winograd`),
+    (`ops.tiles`), in float32 and for kernels of 3x3 by Winograd's algorithm (`ops.winograd`),
     and those that no tile covers are left out. Elsewhere, and for few examples, it is the three
     operations one after the other.
 
@@ -48,7 +48,7 @@ def conv_relu_max_pool(
 
     Raises:
         ValueError: unless the shapes fit each other and at least one tile fits into the image, or
-            if Winograd's algorithm is wanted for a kernel that is not three wide.
+            if Winograd's algorithm is wanted for a kernel that is not 3x3.
     """
     if inputs.ndim != 4 or kernel.ndim != 4 or bias.shape != kernel.shape[3:]:
         raise ValueError(
@@ -56,9 +56,9 @@ def conv_relu_max_pool(
             f"bias [f], got {inputs.shape}, {kernel.shape} and {bias.shape}"
         )
     (_, *image, _), (*size, _, _) = inputs.shape, kernel.shape
-    if winograd and size[1] != 3:
+    if winograd and size != [3, 3]:
         raise ValueError(
-            f"conv_relu_max_pool: winograd needs a kernel three wide, got {size[0]}x{size[1]}"
+            f"conv_relu_max_pool: winograd needs a kernel 3x3, got {size[0]}x{size[1]}"
         )
     tiles = tiles_of(inputs, kernel, winograd)
     if min(tiles.output) < 1:
@@ -88,13 +88,18 @@ def examples_outermost(y: Float[Array, "n h w f"]) -> Float[Array, "n h w f"]:
     """Return what the last of several `conv_relu_max_pool` has returned, as it is.
 
     A CPU has its examples innermost. To turn all axes in one pass it reads them along none; here
-    rows of examples come first, and then it is the transpose of a matrix `[h w f, n]`. Other
-    devices have nothing to turn, and nor does a CPU where `conv_relu_max_pool` takes no tiles.
+    rows of examples come first, and then it is the transpose of a matrix `[h w f, n]`, which does
+    nothing else. Other devices have nothing to turn, and nor does a CPU where `conv_relu_max_pool`
+    takes no tiles.
 
     Args:
         y: the outputs, in front of an operation that takes each example as a whole.
     """
-    return once(y.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2) if _in_tiles(y) else y
+    if not _in_tiles(y):
+        return y
+    n, *shape = y.shape
+    rows = once(y.transpose(1, 2, 3, 0)).reshape(-1, n)
+    return once(rows.T).reshape(n, *shape)
 
 
 def _in_tiles(examples: jax.Array, *others: jax.Array) -> bool:

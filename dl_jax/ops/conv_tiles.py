@@ -20,7 +20,7 @@ def tiles_of(images: jax.Array, kernel: jax.Array, winograd: bool | None = None)
     (_, height, width, _), (k_h, k_w, channels, _) = images.shape, kernel.shape
     if winograd is None:
         many = channels * (k_h + 1) * (k_w + 1) > _FEW_PIXELS
-        winograd = bool(k_w == 3 and images.dtype == jnp.float32 and many)
+        winograd = bool(k_h == k_w == 3 and images.dtype == jnp.float32 and many)
     return Tiles((height, width), (k_h, k_w), winograd)
 
 

@@ -1,9 +1,9 @@
-"""Products of a few examples with a large kernel, as dense layers make them, and their gradients.
+"""Products with a kernel that is large or narrow, as dense layers make them, and their gradients.
 
-Such a product is as fast as memory is: each of the kernel's numbers is read for a few sums. On a
-CPU, XLA turns a factor to get its gradients, the kernel itself for the one by the examples, which
-takes several times as long as reading it. Here the small factor is the one that is turned, behind
-`ops.once`, since XLA's simplifier would put it back. What that is worth stands in
+With few examples or few outputs such a product is as fast as memory is: each number of the larger
+factor is read for a few sums. On a CPU, XLA turns a factor to get its gradients, and if it is the
+larger one, that takes several times as long as reading it. Here the small factor is the one that is
+turned, behind `ops.once`, since XLA's simplifier would put it back. What that is worth stands in
 `docs/performance_notes.md`.
 """
 
@@ -23,6 +23,7 @@ from dl_jax.ops.sharding import by_device, is_left_to_lax
 _LARGE = 2**20  # numbers in a kernel that no cache holds
 _FEW, _VERY_FEW = 64, 16  # examples, for which memory and not arithmetic is what takes time
 # A single one takes the same time either way.
+_NARROW = 32  # inputs for each output, from which on it is the examples that are large
 
 
 def dot_general(
@@ -38,9 +39,10 @@ def dot_general(
 
         out[n, o] = sum_i lhs[n, i] rhs[i, o]
 
-    differs from `jax.lax`'s in its gradients on a CPU, for 2 to 64 examples n and a kernel of at
-    least 2^20 numbers in float32: the same sums, sooner. Everything else is `jax.lax`'s, as other
-    devices' products are. A Flax `nn.Dense` takes it as its `dot_general`.
+    differs from `jax.lax`'s in its gradients on a CPU, in float32, for 2 to 64 examples n and a
+    kernel of at least 2^20 numbers, and for any n > 1 where there are 32 inputs or more for each
+    output: the same sums, sooner. Everything else is `jax.lax`'s, as other devices' products are. A
+    Flax `nn.Dense` takes it as its `dot_general`.
 
     Args:
         lhs: the examples, `[n, i]`.
@@ -61,8 +63,8 @@ def dot_general(
         and preferred_element_type in (None, jnp.float32)
         and out_sharding is None
         and not is_left_to_lax(lhs, rhs)
-        and 1 < len(lhs) <= _FEW
-        and math.prod(rhs.shape) >= _LARGE
+        and len(lhs) > 1
+        and (_is_narrow(rhs.shape) or (len(lhs) <= _FEW and _is_large(rhs.shape)))
     )
     if not ours:
         return lax.dot_general(
@@ -75,15 +77,27 @@ def dot_general(
     return by_device(lambda x, w: _product.forward(x, w, how), lhs, rhs)
 
 
+def _is_large(kernel: tuple[int, ...]) -> bool:
+    return math.prod(kernel) >= _LARGE
+
+
+def _is_narrow(kernel: tuple[int, ...]) -> bool:
+    return kernel[0] >= _NARROW * kernel[1]
+
+
 def _dot(a: jax.Array, b: jax.Array, over: tuple[int, int], how: lax.PrecisionLike) -> jax.Array:
     return lax.dot_general(a, b, (((over[0],), (over[1],)), ((), ())), how)
 
 
 def _by_x(y: jax.Array, w: jax.Array, how: lax.PrecisionLike) -> jax.Array:
+    if len(y) > _FEW or not _is_large(w.shape):
+        return _NATIVE.by_x(y, w, how)
     return once(_dot(w, once(y.T), (1, 0), how)).T
 
 
 def _by_w(x: jax.Array, y: jax.Array, how: lax.PrecisionLike) -> jax.Array:
+    if _is_narrow((x.shape[1], y.shape[1])):
+        return once(_dot(once(y.T), x, (1, 0), how)).T
     if len(x) > _VERY_FEW:
         return _NATIVE.by_w(x, y, how)
     return _dot(once(x.T), y, (1, 0), how)

@@ -14,7 +14,7 @@ from jax import lax
 
 from dl_jax.ops.bilinear import Products
 from dl_jax.ops.once import once
-from dl_jax.ops.tiles import Tiles, interleaved, shifted
+from dl_jax.ops.tiles import Tiles, overlaid
 
 _PLACES = tuple(product(range(2), range(2)))
 
@@ -40,24 +40,12 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     (height, width), (_, features, *output, n) = tiles.kernel, q.shape
     pixels = _spread(w) @ q.reshape(4 * features, -1)
     pixels = pixels.reshape(height + 1, width + 1, w.shape[2], *output, n)
-    rows, columns = output[0] + (height + 1) // 2, output[1] + (width + 1) // 2
-
-    def every_second(a: int, b: int) -> jax.Array:
-        """The pixels (2i + a, 2j + b): each lies under several tiles."""
-        under = product(range(a, height + 1, 2), range(b, width + 1, 2))
-        parts = (
-            shifted(shifted(pixels[u, v], v // 2, columns, 2), u // 2, rows, 1) for u, v in under
-        )
-        return sum(parts, start=jnp.zeros((), q.dtype))
-
-    even, odd = (
-        interleaved(every_second(a, 0), every_second(a, 1), tiles.image[1], 2) for a in range(2)
-    )
-    return interleaved(even, odd, tiles.image[0], 1)
+    return overlaid([list(row) for row in pixels], tiles)
 
 
 def _pixels(x: jax.Array, tiles: Tiles) -> jax.Array:
     """The pixels under each tile, `[(K_h + 1) (K_w + 1) c, tiles n]`."""
+    x = once(x)  # turned once, and not by each slice
     places = product(range(tiles.kernel[0] + 1), range(tiles.kernel[1] + 1))
     under = jnp.concatenate([_under(x, u, v, tiles) for u, v in places])
     return under.reshape(-1, math.prod(tiles.output) * x.shape[3])

@@ -7,13 +7,20 @@ the largest lie in four arrays. Outputs that no tile covers are not computed.
     q[2a + b, f, i, j, n] = sum_{u, v, c} x[c, 2i + a + u, 2j + b + v, n] w[u, v, c, f]
 """
 
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from dl_jax.ops.once import once
+
 Pair = tuple[int, int]
+Line = Sequence[jax.Array]
+Grid = Sequence[Line]
 
 
 class Tiles(NamedTuple):
@@ -48,6 +55,32 @@ def side_before(depth: int, side: int) -> int:
     for _ in range(depth):
         side = 2 * side + 2
     return side
+
+
+def overlaid(
+    pixels: Grid, tiles: Tiles, of_line: Callable[[Line], Line] = lambda line: line
+) -> jax.Array:
+    """Return images from what lies under each tile: a pixel under several is their sum.
+
+    Args:
+        pixels: for u and v up to the size of the kernel, each `[c, height, width, n]`.
+        tiles: above them.
+        of_line: applied to the pixels of a column and of a row beforehand, linear.
+    """
+
+    def every_second(line: Line, axis: int) -> tuple[jax.Array, jax.Array]:
+        size, line = line[0].shape[axis] + len(line) // 2, of_line(line)
+
+        def overlap(those: Line) -> jax.Array:
+            return reduce(add, [shifted(e, i, size, axis) for i, e in enumerate(those)])
+
+        return overlap(line[::2]), overlap(line[1::2])
+
+    rows = [map(once, every_second(column, 1)) for column in zip(*pixels, strict=True)]
+    even, odd = (
+        interleaved(*every_second(row, 2), tiles.image[1], 2) for row in zip(*rows, strict=True)
+    )
+    return interleaved(even, odd, tiles.image[0], 1)
 
 
 def shifted(e: jax.Array, before: int, size: int, axis: int) -> jax.Array:

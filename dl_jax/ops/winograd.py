@@ -1,15 +1,18 @@
-"""Winograd's algorithm F(2, 3): two neighbours of a three-wide convolution by four products.
+"""Winograd's algorithm F(2x2, 3x3): the four places of a tile by sixteen products.
 
     m_0 = (d_0 - d_2) g_0                     y_0 = m_0 + m_1 + m_2
     m_1 = (d_1 + d_2) (g_0 + g_1 + g_2) / 2   y_1 = m_1 - m_2 - m_3
     m_2 = (d_2 - d_1) (g_0 - g_1 + g_2) / 2
     m_3 = (d_1 - d_3) g_2
 
-for four pixels d of a row, three taps g and the outputs y (Winograd 1980; Lavin and Gray 2016,
-"Fast Algorithms for Convolutional Neural Networks", section 4.1): the two columns of a tile for two
-thirds of the products. Rows and channels are summed as they are. Products by sums of two pixels and
-of three halved taps round a little more than those of pixels and taps: at most 3 times as much.
+for four pixels d of a row, three taps g and two neighbours y (Winograd 1980; Lavin and Gray 2016,
+"Fast Algorithms for Convolutional Neural Networks", section 4.1). With rows of pixels, of taps and
+of outputs in place of numbers, each of the four products is such a sum again: sixteen products in
+place of thirty-six. Factors that are sums of four pixels and of nine taps round a little more than
+pixels and taps.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -17,75 +20,98 @@ from jax import lax
 
 from dl_jax.ops.bilinear import Products
 from dl_jax.ops.once import once
-from dl_jax.ops.tiles import Tiles, interleaved, shifted
+from dl_jax.ops.tiles import Grid, Line, Tiles, overlaid
 
 
 def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
-    (height, width), features, n = tiles.output, w.shape[3], x.shape[3]
-    m0, m1, m2, m3 = (
-        (g.reshape(features, -1) @ d).reshape(features, height, 2, width, n)
-        for g, d in zip(_taps(w.transpose(3, 0, 1, 2), 2), _rows(x, tiles), strict=True)
-    )
-    left, right = m0 + m1 + m2, m1 - m2 - m3
-    return jnp.stack([left[:, :, 0], right[:, :, 0], left[:, :, 1], right[:, :, 1]])
+    shape = (w.shape[3], *tiles.output, x.shape[3])
+
+    def product(g: jax.Array, d: jax.Array) -> jax.Array:
+        return (g @ d).reshape(shape)
+
+    m = _each(product, _along_both(_taps, _grid(w.transpose(0, 1, 3, 2))), _pixels(x, tiles))
+    (left_above, right_above), (left, right) = _along_both(_outputs, m)
+    return jnp.stack([left_above, right_above, left, right])
 
 
 def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:
-    channels, features = x.shape[0], q.shape[1]
-    g0, g1, g2, g3 = (
-        lax.dot_general(d, m, (((1,), (1,)), ((), ()))).reshape(-1, channels, features)
-        for d, m in zip(_rows(x, tiles), _products(q), strict=True)
-    )
-    both = (g1 + g2) / 2
-    return jnp.stack([g0 + both, (g1 - g2) / 2, both + g3], axis=1)
+    def product(m: jax.Array, d: jax.Array) -> jax.Array:
+        return lax.dot_general(m, d, (((1,), (1,)), ((), ())))
+
+    taps = _along_both(_by_taps, _each(product, _by_products(q), _pixels(x, tiles)))
+    return jnp.stack([jnp.stack(row) for row in taps]).transpose(0, 1, 3, 2)
 
 
 def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
-    (height, width), (rows, _), n = tiles.output, tiles.kernel, q.shape[4]
-    channels, features = w.shape[2:]
+    shape = (w.shape[2], *tiles.output, q.shape[4])
 
-    def pixels(g: jax.Array, m: jax.Array) -> jax.Array:
-        d = (g.reshape(-1, features) @ m).reshape(rows, channels, 2 * height, width, n)
-        shifts = (shifted(d[u], u, tiles.image[0], 1) for u in range(rows))
-        return once(sum(shifts, start=jnp.zeros((), q.dtype)))  # both columns of a tile want it
+    def product(g: jax.Array, m: jax.Array) -> jax.Array:
+        return (g @ m).reshape(shape)
 
-    d0, d1, d2, d3 = (pixels(g, m) for g, m in zip(_taps(w, 1), _products(q), strict=True))
-    even = shifted(d0, 0, width + 1, 2) + shifted(d1 + d2 - d0, 1, width + 1, 2)
-    odd = shifted(d1 - d2 + d3, 0, width + 1, 2) - shifted(d3, 1, width + 1, 2)
-    return interleaved(even, odd, tiles.image[1], 2)
+    d = _each(product, _along_both(_taps, _grid(w)), _by_products(q))
+    return overlaid(d, tiles, _by_pixels)
 
 
-def _taps(w: jax.Array, axis: int) -> tuple[jax.Array, ...]:
-    """What the kernel becomes, four of them without the axis of its width."""
-    left, middle, right = jnp.unstack(w, axis=axis)
-    outer = (left + right) / 2
-    return left, outer + middle / 2, outer - middle / 2, right
+def _pixels(x: jax.Array, tiles: Tiles) -> Grid:
+    """What the pixels under each tile become, `[c, height width n]` each."""
+    height, width = tiles.output
+
+    def sums(e: jax.Array, size: int, axis: int) -> Line:
+        return _sums([lax.slice_in_dim(e, i, i + 2 * size - 1, 2, axis) for i in range(4)])
+
+    return [[_matrix(d) for d in sums(once(row), width, 2)] for row in sums(x, height, 1)]
 
 
-def _rows(x: jax.Array, tiles: Tiles) -> list[jax.Array]:
-    """What the pixels become, four times `[K_h c, 2 height width n]`."""
-    (height, width), (c, _, _, n) = tiles.output, x.shape
-
-    def d(u: int, v: int) -> jax.Array:
-        return lax.slice(x, (0, u, v, 0), (c, u + 2 * height, v + 2 * width - 1, n), (1, 1, 2, 1))
-
-    sums = (
-        lambda u: d(u, 0) - d(u, 2),
-        lambda u: d(u, 1) + d(u, 2),
-        lambda u: d(u, 2) - d(u, 1),
-        lambda u: d(u, 1) - d(u, 3),
-    )
-    rows = range(tiles.kernel[0])
-    # Four matrices, not an axis of four: XLA would make each entry anew for every one that it lays
-    # beside the others.
-    return [jnp.concatenate([s(u) for u in rows]).reshape(-1, 2 * height * width * n) for s in sums]
+def _by_products(q: jax.Array) -> Grid:
+    """The gradient by each product, `[f, height width n]`."""
+    q = once(q)
+    return _each(_matrix, _along_both(_by_outputs, ((q[0], q[1]), (q[2], q[3]))))
 
 
-def _products(q: jax.Array) -> list[jax.Array]:
-    """The gradient by each of the four products, `[features, 2 height width n]`."""
-    left, right = jnp.stack([q[0], q[2]], 2), jnp.stack([q[1], q[3]], 2)
-    return [m.reshape(q.shape[1], -1) for m in (left, left + right, left - right, -right)]
+def _sums(d: Line) -> Line:
+    return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]
+
+
+def _by_pixels(m: Line) -> Line:
+    return m[0], m[1] - m[2] + m[3], m[1] + m[2] - m[0], -m[3]
+
+
+def _taps(g: Line) -> Line:
+    outer, middle = (g[0] + g[2]) / 2, g[1] / 2
+    return g[0], outer + middle, outer - middle, g[2]
+
+
+def _by_taps(m: Line) -> Line:
+    both = (m[1] + m[2]) / 2
+    return m[0] + both, (m[1] - m[2]) / 2, both + m[3]
+
+
+def _outputs(m: Line) -> Line:
+    return m[0] + m[1] + m[2], m[1] - m[2] - m[3]
+
+
+def _by_outputs(y: Line) -> Line:
+    return y[0], y[0] + y[1], y[0] - y[1], -y[1]
+
+
+def _along_both(transform: Callable[[Line], Line], grid: Grid) -> Grid:
+    """Transform each row of a grid, and each column of what came of it."""
+    columns = zip(*map(transform, grid), strict=True)
+    return tuple(zip(*map(transform, columns), strict=True))
+
+
+def _each(function: Callable[..., jax.Array], *grids: Grid) -> Grid:
+    return [[function(*at) for at in zip(*rows, strict=True)] for rows in zip(*grids, strict=True)]
+
+
+def _grid(w: jax.Array) -> Grid:
+    return [list(row) for row in w]
+
+
+def _matrix(e: jax.Array) -> jax.Array:
+    """Computed as it lies, for XLA's loops over flattened axes use no vectors."""
+    return once(e).reshape(len(e), -1)
 
 
 WINOGRAD = Products(_forward, _by_x, _by_w)
-"""The tiles and their gradients for kernels three wide, by Winograd's algorithm."""
+"""The tiles and their gradients for kernels of 3x3, by Winograd's algorithm."""

@@ -1,4 +1,4 @@
-"""Products of a few examples with a large kernel: `jax.lax`'s, in value and every derivative."""
+"""Products with a large or a narrow kernel: `jax.lax`'s, in value and every derivative."""
 
 import re
 
@@ -14,6 +14,7 @@ from dl_jax.ops import dot_general
 
 ROWS = (((1,), (0,)), ((), ()))
 INPUTS, OUTPUTS = 2048, 512
+NARROW = (320, 10)
 
 
 def arguments(n=4, shape=(INPUTS, OUTPUTS), dtype=jnp.float32):
@@ -28,22 +29,25 @@ def assert_close(got, expected, terms):
     np.testing.assert_allclose(got, expected, rtol=0, atol=terms**0.5 * 2**-23 * largest)
 
 
-@pytest.mark.parametrize("n", [2, 16, 17, 64])
-def test_value_and_gradients_are_those_of_lax(n):
-    x, w, d = arguments(n)
+@pytest.mark.parametrize(
+    ("n", "shape"), [*((n, (INPUTS, OUTPUTS)) for n in (2, 16, 17, 64)), (2, NARROW), (200, NARROW)]
+)
+def test_value_and_gradients_are_those_of_lax(n, shape):
+    x, w, d = arguments(n, shape)
     y, back = jax.vjp(lambda x, w: dot_general(x, w, ROWS), x, w)
     expected, back_of_lax = jax.vjp(lambda x, w: lax.dot_general(x, w, ROWS), x, w)
-    assert_close(y, expected, INPUTS)
-    for got, wanted, terms in zip(back(d), back_of_lax(d), (OUTPUTS, n), strict=True):
+    assert_close(y, expected, shape[0])
+    for got, wanted, terms in zip(back(d), back_of_lax(d), (shape[1], n), strict=True):
         assert_close(got, wanted, terms)
 
 
-def test_forward_mode_and_second_derivatives_are_those_of_lax():
-    x, w, _ = arguments()
+@pytest.mark.parametrize("shape", [(INPUTS, OUTPUTS), NARROW])
+def test_forward_mode_and_second_derivatives_are_those_of_lax(shape):
+    x, w, _ = arguments(shape=shape)
 
     def of(product):
         def loss(x, w):
-            return jnp.sin(product(x, w, ROWS) / INPUTS**0.5).sum()
+            return jnp.sin(product(x, w, ROWS) / shape[0] ** 0.5).sum()
 
         gradient = jax.grad(loss, (0, 1))
         return jax.jvp(gradient, (x, w), (x[::-1], w[::-1]))
@@ -51,18 +55,20 @@ def test_forward_mode_and_second_derivatives_are_those_of_lax():
     for got, wanted in zip(
         *map(jax.tree.leaves, (of(dot_general), of(lax.dot_general))), strict=True
     ):
-        assert_close(got, wanted, INPUTS)
+        assert_close(got, wanted, shape[0])
 
 
-def test_it_composes_with_jit_vmap_and_scan():
-    x, w, _ = arguments(6)
-    xs = x.reshape(3, 2, INPUTS)
+@pytest.mark.parametrize("shape", [(INPUTS, OUTPUTS), NARROW])
+def test_it_composes_with_jit_vmap_and_scan(shape):
+    inputs, outputs = shape
+    x, w, _ = arguments(6, shape)
+    xs = x.reshape(3, 2, inputs)
     gradient = jax.grad(lambda x, w: (dot_general(x, w, ROWS) ** 2).sum())
     expected = jnp.stack([gradient(x, w) for x in xs])
     mapped = jax.jit(jax.vmap(gradient, (0, None)))(xs, w)
     _, scanned = lax.scan(lambda carry, x: (carry, gradient(x, w)), 0, xs)
     for got in (mapped, scanned):
-        assert_close(got, expected, INPUTS + OUTPUTS)
+        assert_close(got, expected, inputs + outputs)
 
     by_w = jax.grad(lambda w, x: (dot_general(x, w, ROWS) ** 2).sum())
     ws = jnp.stack([w, 2 * w, 3 * w])
@@ -70,7 +76,7 @@ def test_it_composes_with_jit_vmap_and_scan():
     mapped = jax.jit(jax.vmap(by_w))(ws, xs)
     _, scanned = lax.scan(lambda carry, both: (carry, by_w(*both)), 0, (ws, xs))
     for got in (mapped, scanned):
-        assert_close(got, expected, INPUTS)
+        assert_close(got, expected, inputs)
 
 
 def program(x, w, *, platform="cpu", **options):
@@ -95,15 +101,28 @@ def test_the_small_factor_is_turned_and_not_the_kernel():
     assert len(re.findall(r"call @_unchanged\S*\(.*inlineable", text)) == 3
 
 
+def test_of_a_narrow_kernel_the_gradient_by_the_outputs_is_turned_and_not_the_examples():
+    x, w, _ = arguments(128, NARROW)
+    text = program(x, w)
+    turned = [line for line in text.splitlines() if "stablehlo.transpose" in line]
+    assert sorted(line.rpartition("(")[2].split(")")[0] for line in turned) == [
+        "tensor<10x320xf32>",  # the gradient by the kernel
+        "tensor<128x10xf32>",  # the gradient by the outputs
+    ]
+    assert len(re.findall(r"call @_unchanged\S*\(.*inlineable", text)) == 2
+
+
 @pytest.mark.parametrize(
     "arrays",
     [
         arguments(1),
+        arguments(1, NARROW),
+        arguments(128, (319, 10)),
         arguments(65),
         arguments(4, (INPUTS, OUTPUTS - 1)),
         arguments(4, dtype=jnp.bfloat16),
     ],
-    ids=["one example", "many", "a small kernel", "bfloat16"],
+    ids=["one example", "one and narrow", "less narrow", "many", "a small kernel", "bfloat16"],
 )
 def test_everything_else_is_left_to_lax(arrays):
     x, w, _ = arrays

@@ -43,9 +43,9 @@ def conv_relu_max_pool(
         inputs: images or feature maps.
         kernel: the kernels.
         bias: one for each kernel.
-        winograd: whether a CPU takes Winograd's algorithm, whose sums may round nine times as
-            much, and mostly round no more. Unless given: in float32, where there are channels
-            enough for it to be faster.
+        winograd: whether a CPU takes Winograd's algorithm, which rounds otherwise, and at worst 7
+            times as much, its gradients 12 times. Unless given: in float32, where there are
+            channels enough for it to be faster.
 
     Raises:
         ValueError: unless the shapes fit each other and at least one tile fits into the image, or

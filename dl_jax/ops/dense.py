@@ -2,9 +2,9 @@
 
 With few examples or few outputs such a product is as fast as memory is: each number of the larger
 factor is read for a few sums. On a CPU, XLA turns a factor to get its gradients, and if it is the
-larger one, that takes several times as long as reading it. Here the small factor is the one that is
-turned, behind `ops.once`, since XLA's simplifier would put it back. What that is worth stands in
-`docs/performance_notes.md`.
+larger one, that takes several times as long as reading it. Here what is small is turned, the other
+factor and the result, behind `ops.once`, since XLA's simplifier would put it back. What that is
+worth stands in `docs/performance_notes.md`.
 """
 
 import math
@@ -23,7 +23,7 @@ from dl_jax.ops.sharding import by_device, is_left_to_lax
 _LARGE = 2**20  # numbers in a kernel that no cache holds
 _FEW, _VERY_FEW = 64, 16  # examples, for which memory and not arithmetic is what takes time
 # A single one takes the same time either way.
-_NARROW = 32  # inputs for each output, from which on it is the examples that are large
+_NARROW = 32  # inputs for each output, from which on examples are larger than what is turned
 
 
 def dot_general(
@@ -40,9 +40,9 @@ def dot_general(
         out[n, o] = sum_i lhs[n, i] rhs[i, o]
 
     differs from `jax.lax`'s in its gradients on a CPU, in float32, for 2 to 64 examples n and a
-    kernel of at least 2^20 numbers, and for any n > 1 where there are 32 inputs or more for each
-    output: the same sums, sooner. Everything else is `jax.lax`'s, as other devices' products are. A
-    Flax `nn.Dense` takes it as its `dot_general`.
+    kernel of at least 2^20 numbers, and where there are 32 inputs or more for each output and no
+    more outputs than examples: the same sums, sooner. Everything else is `jax.lax`'s, as other
+    devices' products are. A Flax `nn.Dense` takes it as its `dot_general`.
 
     Args:
         lhs: the examples, `[n, i]`.
@@ -64,7 +64,7 @@ def dot_general(
         and out_sharding is None
         and not is_left_to_lax(lhs, rhs)
         and len(lhs) > 1
-        and (_is_narrow(rhs.shape) or (len(lhs) <= _FEW and _is_large(rhs.shape)))
+        and (_is_narrow(len(lhs), rhs.shape) or (len(lhs) <= _FEW and _is_large(rhs.shape)))
     )
     if not ours:
         return lax.dot_general(
@@ -81,8 +81,8 @@ def _is_large(kernel: tuple[int, ...]) -> bool:
     return math.prod(kernel) >= _LARGE
 
 
-def _is_narrow(kernel: tuple[int, ...]) -> bool:
-    return kernel[0] >= _NARROW * kernel[1]
+def _is_narrow(examples: int, kernel: tuple[int, ...]) -> bool:
+    return kernel[0] >= _NARROW * kernel[1] and kernel[1] <= examples
 
 
 def _dot(a: jax.Array, b: jax.Array, over: tuple[int, int], how: lax.PrecisionLike) -> jax.Array:
@@ -96,7 +96,7 @@ def _by_x(y: jax.Array, w: jax.Array, how: lax.PrecisionLike) -> jax.Array:
 
 
 def _by_w(x: jax.Array, y: jax.Array, how: lax.PrecisionLike) -> jax.Array:
-    if _is_narrow((x.shape[1], y.shape[1])):
+    if _is_narrow(len(x), (x.shape[1], y.shape[1])):
         return once(_dot(once(y.T), x, (1, 0), how)).T
     if len(x) > _VERY_FEW:
         return _NATIVE.by_w(x, y, how)

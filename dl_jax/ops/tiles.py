@@ -69,14 +69,15 @@ def overlaid(
     """
 
     def every_second(line: Line, axis: int) -> tuple[jax.Array, jax.Array]:
-        size, line = line[0].shape[axis] + len(line) // 2, of_line(line)
+        size, line = line[0].shape[axis] + (len(line) - 1) // 2, of_line(line)
 
         def overlap(those: Line) -> jax.Array:
             return reduce(add, [shifted(e, i, size, axis) for i, e in enumerate(those)])
 
         return overlap(line[::2]), overlap(line[1::2])
 
-    rows = [map(once, every_second(column, 1)) for column in zip(*pixels, strict=True)]
+    columns = zip(*pixels, strict=True)
+    rows = [[once(e) for e in every_second(column, 1)] for column in columns]
     even, odd = (
         interleaved(*every_second(row, 2), tiles.image[1], 2) for row in zip(*rows, strict=True)
     )

@@ -8,9 +8,9 @@
 for four pixels d of a row, three taps g and two neighbours y (Winograd 1980; Lavin and Gray 2016,
 "Fast Algorithms for Convolutional Neural Networks", section 4.1). With rows of pixels, of taps and
 of outputs in place of numbers, each of the four products is such a sum again: sixteen products in
-place of thirty-six. Factors that are sums of four pixels and of nine taps, where there were one and
-one, round at most nine times as much; the root mean square is 0.5 to 1.3 times that of plain sums
-over 32 channels.
+place of thirty-six. Sums of four pixels and of nine taps, where there were one and one, round up to
+7 times as much in the values, 9 in the gradient by the kernel and 12 in that by the images; the
+root mean square is 0.6, 1.8 and 0.9 times that of plain sums (64 examples of 13x13, 32 channels).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """The table of the classic networks: its rows, and which of the others is compared."""
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from experiments.architectures import YEARS, Config, run
 from experiments.options import changed
 from experiments.torchvision_peers import NAMES
 
-ROOT = Path(architectures.__file__).parents[1]
 SETTINGS = {"names": ("lenet5",), "rounds": 3, "batch_size": 2}
 
 

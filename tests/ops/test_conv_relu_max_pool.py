@@ -1,6 +1,7 @@
 """Convolution, ReLU and pooling as one are the three one after the other, faster."""
 
 import re
+from functools import partial
 from typing import Any
 
 import jax
@@ -51,26 +52,42 @@ def test_equals_the_three_one_by_one(image, kernel, dtype):
         ours, y = gradients(conv_relu_max_pool)(*(a.astype(dtype) for a in exact))
         theirs, expected = gradients(one_by_one)(*exact)
         assert y.dtype == dtype
-        # A sum of L products of numbers up to 1, whose rounding Winograd's sums multiply by nine at
-        # most: four pixels by nine quarters of a tap where there was one product.
+        # A sum of L products of numbers up to 1, whose rounding Winograd's sums multiply by 3.5^2
+        # at most, at a corner of the gradient by the images.
         unit, longest = (
             float(jnp.finfo(dtype).eps),
             max(np.prod(kernel[:3]), 17 * image[0] * image[1]),
         )
         for got, wanted in zip((y, *ours), (expected, *theirs), strict=True):
-            np.testing.assert_allclose(got, wanted, atol=9 * longest * unit, rtol=0)
+            np.testing.assert_allclose(got, wanted, atol=3.5**2 * longest * unit, rtol=0)
+
+
+@pytest.mark.parametrize("image", [(4, 4, 3), (5, 4, 3), (6, 7, 3), (9, 8, 3)])
+def test_winograds_algorithm_is_the_same_function(image):
+    kernel = (3, 3, 3, 4)
+    with jax.enable_x64(True):
+        exact = inputs(image, kernel)
+        ours, y = gradients(partial(conv_relu_max_pool, winograd=True))(*exact)
+        theirs, expected = gradients(one_by_one)(*exact)
+        for got, wanted in zip((y, *ours), (expected, *theirs), strict=True):
+            # Sums of at most 17 x 9 x 8 products, rounded 3.5^2 times as much.
+            np.testing.assert_allclose(got, wanted, atol=3.5**2 * 17 * 72 * 2**-52, rtol=0)
 
 
 def test_winograd_rounds_no_more_than_three_times_as_much_as_the_windows():
     with jax.enable_x64(True):
         exact = inputs((13, 13, 32), (3, 3, 32, 64), n=64)
-        x, w, b = (a.astype(jnp.float32) for a in exact)
-        expected = one_by_one(*(a.astype(jnp.float64) for a in (x, w, b)))
-        by_tiles, by_windows = (
-            float(jnp.sqrt(jnp.mean((f(x, w, b) - expected) ** 2)))
-            for f in (jax.jit(conv_relu_max_pool), one_by_one)
-        )
-    assert 0 < by_tiles < 3 * by_windows
+        rounded = [a.astype(jnp.float32) for a in exact]
+        wide, y = gradients(one_by_one)(*(a.astype(jnp.float64) for a in rounded))
+        expected = (y, *wide[:2])  # the bias has no part in it
+
+        def errors(f):
+            gradient, y = gradients(f)(*rounded)
+            both = zip((y, *gradient[:2]), expected, strict=True)
+            return [float(jnp.sqrt(jnp.mean((got - wanted) ** 2))) for got, wanted in both]
+
+        by_tiles, by_windows = errors(conv_relu_max_pool), errors(one_by_one)
+    assert all(0 < ours < 3 * theirs for ours, theirs in zip(by_tiles, by_windows, strict=True))
 
 
 @pytest.fixture
@@ -78,13 +95,16 @@ def small():
     return inputs((6, 7, 2), (3, 3, 2, 3), n=16, dtype="float32")
 
 
-def test_forward_mode_and_second_derivatives(small):
+@pytest.mark.parametrize("winograd", [False, True])
+def test_forward_mode_and_second_derivatives(small, winograd):
+    ours = partial(conv_relu_max_pool, winograd=winograd)
+
     def hessian_vector(f):
         grad = jax.grad(lambda x, w, b: jnp.sum(jnp.sin(f(x, w, b))), (0, 1, 2))
         return jax.jvp(grad, small, [jnp.cos(a) for a in small])[1]
 
-    for ours, theirs in zip(*map(hessian_vector, (conv_relu_max_pool, one_by_one)), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    for got, wanted in zip(*map(hessian_vector, (ours, one_by_one)), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("axes", [(0, None, None), (0, 0, 0), (None, 0, 0)])
@@ -163,8 +183,8 @@ def test_winograds_algorithm_can_be_chosen(small):
     )
     np.testing.assert_array_equal(default, refused)  # too few channels for it
     assert (default != chosen).any()
-    # 18 products of numbers up to 1, rounded at most nine times as much.
-    np.testing.assert_allclose(chosen, default, atol=9 * 18 * 2**-23)
+    # 18 products of numbers up to 1, rounded at most (8/3)^2 times as much.
+    np.testing.assert_allclose(chosen, default, atol=(8 / 3) ** 2 * 18 * 2**-23)
     with pytest.raises(ValueError, match="needs a kernel 3x3, got 3x2"):
         conv_relu_max_pool(x, w[:, :2], b, winograd=True)
 

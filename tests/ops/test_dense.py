@@ -30,7 +30,8 @@ def assert_close(got, expected, terms):
 
 
 @pytest.mark.parametrize(
-    ("n", "shape"), [*((n, (INPUTS, OUTPUTS)) for n in (2, 16, 17, 64)), (2, NARROW), (200, NARROW)]
+    ("n", "shape"),
+    [*((n, (INPUTS, OUTPUTS)) for n in (2, 16, 17, 64)), (10, NARROW), (200, NARROW)],
 )
 def test_value_and_gradients_are_those_of_lax(n, shape):
     x, w, d = arguments(n, shape)
@@ -43,7 +44,7 @@ def test_value_and_gradients_are_those_of_lax(n, shape):
 
 @pytest.mark.parametrize("shape", [(INPUTS, OUTPUTS), NARROW])
 def test_forward_mode_and_second_derivatives_are_those_of_lax(shape):
-    x, w, _ = arguments(shape=shape)
+    x, w, _ = arguments(16, shape)
 
     def of(product):
         def loss(x, w):
@@ -61,8 +62,8 @@ def test_forward_mode_and_second_derivatives_are_those_of_lax(shape):
 @pytest.mark.parametrize("shape", [(INPUTS, OUTPUTS), NARROW])
 def test_it_composes_with_jit_vmap_and_scan(shape):
     inputs, outputs = shape
-    x, w, _ = arguments(6, shape)
-    xs = x.reshape(3, 2, inputs)
+    x, w, _ = arguments(36, shape)
+    xs = x.reshape(3, -1, inputs)
     gradient = jax.grad(lambda x, w: (dot_general(x, w, ROWS) ** 2).sum())
     expected = jnp.stack([gradient(x, w) for x in xs])
     mapped = jax.jit(jax.vmap(gradient, (0, None)))(xs, w)
@@ -110,6 +111,10 @@ def test_of_a_narrow_kernel_the_gradient_by_the_outputs_is_turned_and_not_the_ex
         "tensor<128x10xf32>",  # the gradient by the outputs
     ]
     assert len(re.findall(r"call @_unchanged\S*\(.*inlineable", text)) == 2
+    few = program(
+        *arguments(8, (2**15, 32))[:2]
+    )  # large as well, and a result larger than they are
+    assert "tensor<8x32768xf32>) -> tensor<32768x8xf32>" in few
 
 
 @pytest.mark.parametrize(
@@ -117,12 +122,21 @@ def test_of_a_narrow_kernel_the_gradient_by_the_outputs_is_turned_and_not_the_ex
     [
         arguments(1),
         arguments(1, NARROW),
+        arguments(9, NARROW),
         arguments(128, (319, 10)),
         arguments(65),
         arguments(4, (INPUTS, OUTPUTS - 1)),
         arguments(4, dtype=jnp.bfloat16),
     ],
-    ids=["one example", "one and narrow", "less narrow", "many", "a small kernel", "bfloat16"],
+    ids=[
+        "one example",
+        "one and narrow",
+        "fewer than outputs",
+        "less narrow",
+        "many",
+        "a small kernel",
+        "bfloat16",
+    ],
 )
 def test_everything_else_is_left_to_lax(arrays):
     x, w, _ = arrays

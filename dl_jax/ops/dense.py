@@ -64,7 +64,7 @@ def dot_general(
         and out_sharding is None
         and not is_left_to_lax(lhs, rhs)
         and len(lhs) > 1
-        and (_is_narrow(len(lhs), rhs.shape) or (len(lhs) <= _FEW and _is_large(rhs.shape)))
+        and (_is_narrow(len(lhs), rhs.shape) or _is_large(len(lhs), rhs.shape))
     )
     if not ours:
         return lax.dot_general(
@@ -77,8 +77,8 @@ def dot_general(
     return by_device(lambda x, w: _product.forward(x, w, how), lhs, rhs)
 
 
-def _is_large(kernel: tuple[int, ...]) -> bool:
-    return math.prod(kernel) >= _LARGE
+def _is_large(examples: int, kernel: tuple[int, ...]) -> bool:
+    return examples <= _FEW and math.prod(kernel) >= _LARGE
 
 
 def _is_narrow(examples: int, kernel: tuple[int, ...]) -> bool:
@@ -90,7 +90,7 @@ def _dot(a: jax.Array, b: jax.Array, over: tuple[int, int], how: lax.PrecisionLi
 
 
 def _by_x(y: jax.Array, w: jax.Array, how: lax.PrecisionLike) -> jax.Array:
-    if len(y) > _FEW or not _is_large(w.shape):
+    if not _is_large(len(y), w.shape):
         return _NATIVE.by_x(y, w, how)
     return once(_dot(w, once(y.T), (1, 0), how)).T
 

@@ -30,7 +30,7 @@ def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     def product(g: jax.Array, d: jax.Array) -> jax.Array:
         return (g @ d).reshape(shape)
 
-    m = _each(product, _along_both(_taps, _grid(w.transpose(0, 1, 3, 2))), _pixels(x, tiles))
+    m = _each(product, _along_both(_taps, _grid(w.transpose(0, 1, 3, 2))), _under_tiles(x, tiles))
     (left_above, right_above), (left, right) = _along_both(_outputs, m)
     return jnp.stack([left_above, right_above, left, right])
 
@@ -39,7 +39,7 @@ def _by_w(x: jax.Array, q: jax.Array, tiles: Tiles) -> jax.Array:
     def product(m: jax.Array, d: jax.Array) -> jax.Array:
         return lax.dot_general(m, d, (((1,), (1,)), ((), ())))
 
-    taps = _along_both(_by_taps, _each(product, _by_products(q), _pixels(x, tiles)))
+    taps = _along_both(_by_taps, _each(product, _by_products(q), _under_tiles(x, tiles)))
     return jnp.stack([jnp.stack(row) for row in taps]).transpose(0, 1, 3, 2)
 
 
@@ -53,12 +53,12 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     return overlaid(d, tiles, _by_pixels)
 
 
-def _pixels(x: jax.Array, tiles: Tiles) -> Grid:
+def _under_tiles(x: jax.Array, tiles: Tiles) -> Grid:
     """What the pixels under each tile become, `[c, height width n]` each."""
     height, width = tiles.output
 
     def sums(e: jax.Array, size: int, axis: int) -> Line:
-        return _sums([lax.slice_in_dim(e, i, i + 2 * size - 1, 2, axis) for i in range(4)])
+        return _pixels([lax.slice_in_dim(e, i, i + 2 * size - 1, 2, axis) for i in range(4)])
 
     return [[_matrix(d) for d in sums(once(row), width, 2)] for row in sums(x, height, 1)]
 
@@ -69,7 +69,10 @@ def _by_products(q: jax.Array) -> Grid:
     return _each(_matrix, _along_both(_by_outputs, ((q[0], q[1]), (q[2], q[3]))))
 
 
-def _sums(d: Line) -> Line:
+# The sums above along a line, and for each its transpose.
+
+
+def _pixels(d: Line) -> Line:
     return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]
 
 

@@ -185,8 +185,9 @@ def test_winograds_algorithm_can_be_chosen(small):
     assert (default != chosen).any()
     # 18 products of numbers up to 1, rounded at most (8/3)^2 times as much.
     np.testing.assert_allclose(chosen, default, atol=(8 / 3) ** 2 * 18 * 2**-23)
-    with pytest.raises(ValueError, match="needs a kernel 3x3, got 3x2"):
-        conv_relu_max_pool(x, w[:, :2], b, winograd=True)
+    for other, size in ((w[:, :2], "3x2"), (w[:2], "2x3")):
+        with pytest.raises(ValueError, match=f"needs a kernel 3x3, got {size}"):
+            conv_relu_max_pool(x, other, b, winograd=True)
 
 
 def test_no_channels_leave_the_bias():

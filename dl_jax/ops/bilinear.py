@@ -7,7 +7,7 @@ device is no longer what XLA happens to make of it.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -88,9 +88,13 @@ def _primitive(name: str, default: Product, cpu: Product, cuda: Product) -> core
             product = partial(_one_by_one, product, flags)
         return product(a, b)
 
+    @cache  # JAX asks dozens of times a derivative, and to trace Winograd's sums takes a while
+    def shape_of(a, b, geometry, batch):
+        return jax.eval_shape(partial(on_default, geometry=geometry, batch=batch), a, b)
+
     def abstract(a, b, *, geometry, batch):
         shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (a, b))
-        out = jax.eval_shape(partial(on_default, geometry=geometry, batch=batch), *shapes)
+        out = shape_of(*shapes, geometry, batch)
         return a.update(shape=out.shape, dtype=out.dtype, weak_type=False)
 
     compiled = jax.jit(primitive.bind, static_argnames=("geometry", "batch"))

@@ -1,9 +1,9 @@
 """Winograd's algorithm F(2x2, 3x3): the four places of a tile by sixteen products.
 
     m_0 = (d_0 - d_2) g_0                     y_0 = m_0 + m_1 + m_2
-    m_1 = (d_1 + d_2) (g_0 + g_1 + g_2) / 2   y_1 = m_1 - m_2 - m_3
+    m_1 = (d_1 + d_2) (g_0 + g_1 + g_2) / 2   y_1 = m_1 - m_2 + m_3
     m_2 = (d_2 - d_1) (g_0 - g_1 + g_2) / 2
-    m_3 = (d_1 - d_3) g_2
+    m_3 = (d_3 - d_1) g_2
 
 for four pixels d of a row, three taps g and two neighbours y (Winograd 1980; Lavin and Gray 2016,
 "Fast Algorithms for Convolutional Neural Networks", section 4.1). With rows of pixels, of taps and
@@ -30,7 +30,7 @@ def _forward(x: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     def product(g: jax.Array, d: jax.Array) -> jax.Array:
         return (g @ d).reshape(shape)
 
-    m = _each(product, _along_both(_taps, _grid(w.transpose(0, 1, 3, 2))), _under_tiles(x, tiles))
+    m = _each(product, _of_taps(w), _under_tiles(x, tiles))
     (left_above, right_above), (left, right) = _along_both(_outputs, m)
     return jnp.stack([left_above, right_above, left, right])
 
@@ -47,10 +47,19 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     shape = (w.shape[2], *tiles.output, q.shape[4])
 
     def product(g: jax.Array, m: jax.Array) -> jax.Array:
-        return (g @ m).reshape(shape)
+        return (once(g.T) @ m).reshape(shape)  # turned by itself: one small program for all
 
-    d = _each(product, _along_both(_taps, _grid(w)), _by_products(q))
+    d = _each(product, _of_taps(w), _by_products(q))
     return overlaid(d, tiles, _by_pixels)
+
+
+# Sums of rows are held, so that the sums along them are alike: XLA compiles once what is alike.
+
+
+def _of_taps(w: jax.Array) -> Grid:
+    """What the taps become, `[f, c]` each."""
+    rows = _taps(list(w.transpose(0, 1, 3, 2)))
+    return [[once(g) for g in _taps(list(once(row)))] for row in rows]
 
 
 def _under_tiles(x: jax.Array, tiles: Tiles) -> Grid:
@@ -65,19 +74,19 @@ def _under_tiles(x: jax.Array, tiles: Tiles) -> Grid:
 
 def _by_products(q: jax.Array) -> Grid:
     """The gradient by each product, `[f, height width n]`."""
-    q = once(q)
-    return _each(_matrix, _along_both(_by_outputs, ((q[0], q[1]), (q[2], q[3]))))
+    places = [once(e) for e in q]  # one by one, for four of the products get these as they are
+    return _each(_matrix, _along_both(_by_outputs, (places[:2], places[2:])))
 
 
 # The sums above along a line, and for each its transpose.
 
 
 def _pixels(d: Line) -> Line:
-    return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]
+    return d[0] - d[2], d[1] + d[2], d[2] - d[1], d[3] - d[1]
 
 
 def _by_pixels(m: Line) -> Line:
-    return m[0], m[1] - m[2] + m[3], m[1] + m[2] - m[0], -m[3]
+    return m[0], m[1] - m[2] - m[3], m[1] + m[2] - m[0], m[3]
 
 
 def _taps(g: Line) -> Line:
@@ -91,11 +100,11 @@ def _by_taps(m: Line) -> Line:
 
 
 def _outputs(m: Line) -> Line:
-    return m[0] + m[1] + m[2], m[1] - m[2] - m[3]
+    return m[0] + m[1] + m[2], m[1] - m[2] + m[3]
 
 
 def _by_outputs(y: Line) -> Line:
-    return y[0], y[0] + y[1], y[0] - y[1], -y[1]
+    return y[0], y[0] + y[1], y[0] - y[1], y[1]
 
 
 def _along_both(transform: Callable[[Line], Line], grid: Grid) -> Grid:
@@ -106,10 +115,6 @@ def _along_both(transform: Callable[[Line], Line], grid: Grid) -> Grid:
 
 def _each(function: Callable[..., jax.Array], *grids: Grid) -> Grid:
     return [[function(*at) for at in zip(*rows, strict=True)] for rows in zip(*grids, strict=True)]
-
-
-def _grid(w: jax.Array) -> Grid:
-    return [list(row) for row in w]
 
 
 def _matrix(e: jax.Array) -> jax.Array:

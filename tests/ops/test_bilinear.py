@@ -95,6 +95,22 @@ def test_a_batch_is_a_loop_on_a_cpu_and_one_product_elsewhere(xw):
     assert "stablehlo.while" not in text["cuda"]
 
 
+def test_its_shape_is_traced_once_whatever_asks_for_it(xw):
+    x, w = xw[0][0], xw[1][0]
+    traced = []
+
+    def forward(x, w, scale):
+        traced.append(x.shape)
+        return BY_HAND.forward(x, w, scale)
+
+    products = bilinear("counted", BY_HAND._replace(forward=forward), BY_HAND, example_axis=0)
+    for scale in (1.0, 2.0):
+        f = cubes(lambda x, w, scale=scale: products.forward(x, w, scale))
+        jax.make_jaxpr(jax.grad(jax.checkpoint(f), (0, 1)))(x, w)
+        jax.make_jaxpr(f)(x, w)
+    assert traced == [x.shape] * 2
+
+
 def test_under_shard_map(xw):
     x, w = xw[0].reshape(15, 2), xw[1][0]
     mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))

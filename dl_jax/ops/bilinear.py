@@ -93,7 +93,8 @@ def _primitive(name: str, default: Product, cpu: Product, cuda: Product) -> core
         return jax.eval_shape(partial(on_default, geometry=geometry, batch=batch), a, b)
 
     def abstract(a, b, *, geometry, batch):
-        shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (a, b))
+        dtypes = (jax.dtypes.canonicalize_dtype(x.dtype) for x in (a, b))  # as `enable_x64` has it
+        shapes = map(jax.ShapeDtypeStruct, (a.shape, b.shape), dtypes)
         out = shape_of(*shapes, geometry, batch)
         return a.update(shape=out.shape, dtype=out.dtype, weak_type=False)
 

@@ -53,7 +53,8 @@ def _by_x(q: jax.Array, w: jax.Array, tiles: Tiles) -> jax.Array:
     return overlaid(d, tiles, _by_pixels)
 
 
-# Sums of rows are held, so that the sums along them are alike: XLA compiles once what is alike.
+# Sums of rows are held, of taps and of pixels, so that the sums along them are alike: XLA compiles
+# once what is alike.
 
 
 def _of_taps(w: jax.Array) -> Grid:

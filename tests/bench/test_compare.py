@@ -10,6 +10,7 @@ from dl_jax.bench.compare import compare_columns
 from dl_jax.bench.same_work import Column
 from dl_jax.cli import main
 
+RESULTS = Path(__file__).parents[2] / "results"
 DIFFERENT = {
     "batch_size": (64, "batch size 128 in a, 64 in b"),
     "precision": ("bfloat16", "precision float32 in a, bfloat16 in b"),
@@ -154,10 +155,13 @@ def test_the_commit_is_shown_where_a_record_has_it(files, make_row, make_record,
     assert second.endswith("dl-jax 0.1.0, commit 0123456789ab-dirty")
 
 
-def test_the_published_record_which_names_no_commit_is_still_read(capsys):
-    path = str(Path(__file__).parents[2] / "results" / "amd-epyc-2-cores.json")
-    assert main(["compare", path, path]) == 0
-    assert "A  " + path in capsys.readouterr().out
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_published_record_is_read_and_so_it_is_without_a_commit(path, tmp_path, capsys):
+    record = json.loads(path.read_text())
+    record["environment"].pop("commit")
+    (older := tmp_path / "older.json").write_text(json.dumps(record))
+    assert main(["compare", str(path), str(older)]) == 0
+    assert capsys.readouterr().out.count(", commit ") == len(record["devices"])
 
 
 def test_the_command_says_what_was_not_compared_by_its_exit_code(files, make_row, capsys):

@@ -111,6 +111,15 @@ def test_its_shape_is_traced_once_whatever_asks_for_it(xw):
     assert traced == [x.shape] * 2
 
 
+def test_a_shape_found_without_float64_is_not_remembered_for_it(xw):
+    with jax.enable_x64(True):
+        x, w = (np.asarray(a[0], np.float64) for a in xw)
+        x, w = jnp.asarray(x), jnp.asarray(w)
+    jax.eval_shape(product, x, w)
+    with jax.enable_x64(True):
+        assert jax.eval_shape(product, x, w).dtype == jnp.float64
+
+
 def test_under_shard_map(xw):
     x, w = xw[0].reshape(15, 2), xw[1][0]
     mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))

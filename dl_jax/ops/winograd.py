@@ -10,7 +10,8 @@ for four pixels d of a row, three taps g and two neighbours y (Winograd 1980; La
 of outputs in place of numbers, each of the four products is such a sum again: sixteen products in
 place of thirty-six. Sums of four pixels and of nine taps, where there were one and one, round up to
 7 times as much in the values, 9 in the gradient by the kernel and 12 in that by the images; the
-root mean square is 0.6, 1.8 and 0.9 times that of plain sums (64 examples of 13x13, 32 channels).
+root mean square is about 0.6, 1.8 and 0.9 times that of plain sums (64 examples of 13x13, 32
+channels).
 """
 
 from collections.abc import Callable

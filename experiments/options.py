@@ -1,6 +1,7 @@
 """What every experiment takes on the command line, and how a configuration is run."""
 
 import errno
+import gc
 import shlex
 import signal
 import sys
@@ -147,6 +148,14 @@ def check(config: Output) -> None:
         )
 
 
+def set_up_process() -> None:
+    """Let the process keep its memory, and look for garbage among what is made from now on."""
+    gc.freeze()
+    gc.set_threshold(10_000)
+    keep_freed_memory()
+    allocate_in_main_thread()
+
+
 Config = TypeVar("Config", bound=Output)
 
 
@@ -163,8 +172,7 @@ def main(experiment: str, config: type[Config], run: Callable[[Config], object])
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, end_in_order)
-    keep_freed_memory()
-    allocate_in_main_thread()
+    set_up_process()
     try:
         given = tyro.cli(config, prog=f"python -m experiments.{experiment}")
         if getattr(given, "deterministic", False):

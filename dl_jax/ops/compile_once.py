@@ -6,18 +6,22 @@ from typing import Any
 import jax
 from jax.stages import Wrapped
 
+_QUICK: dict[str, bool | int] = {"xla_backend_optimization_level": 0}
+if jax.__version_info__ < (0, 11):  # whether a later XLA has this option still was not tried
+    _QUICK["xla_cpu_use_fusion_emitters"] = False  # which take twice as long to compile
+
 
 def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Wrapped:
     """Return `jax.jit(function, **jit_arguments)`, compiled on a CPU without optimisation.
 
     A program that runs once is slower to optimise than to run. Elsewhere than on a CPU it is
-    `jax.jit` alone: the option is XLA's for CPUs. The device is the default one at this call.
+    `jax.jit` alone: the options are XLA's for CPUs. The device is the default one at this call.
 
     Args:
         function: what to compile.
         **jit_arguments: of `jax.jit`, but for `compiler_options`.
     """
-    options = {"xla_backend_optimization_level": 0} if default_platform() == "cpu" else None
+    options = _QUICK if default_platform() == "cpu" else None
     return jax.jit(function, compiler_options=options, **jit_arguments)
 
 

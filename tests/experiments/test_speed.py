@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -193,6 +195,21 @@ def test_a_network_starts_cold_and_warm(figures, monkeypatch):
     found = figures(start_up, rounds=1)
     assert {f"{name}, cold", f"{name}, warm"} == set(found)
     assert min(figure["value"] for figure in found.values()) > 0
+
+
+def test_a_start_looks_for_no_garbage_among_what_it_imports():
+    program = """
+import gc
+import experiments  # what Python itself has begun with is looked through before
+passes = []
+gc.callbacks.append(lambda phase, info: passes.append(phase))
+from experiments import mnist_cnn, options
+assert not passes
+options.set_up_process()
+assert gc.isenabled() and gc.get_threshold()[0] == 10_000
+assert gc.get_freeze_count() > 100_000
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_scaling_sets_steps_beside_its_model(figures, monkeypatch, capsys):

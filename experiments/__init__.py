@@ -1,7 +1,11 @@
 """One short script an experiment; each runs as `python -m experiments.NAME`."""
 
 import gc
+import sys
 
-# A start makes half a million objects that stay: to look for garbage among them again and again
-# takes a quarter of a second. `experiments.options.main` has it looked for again.
-gc.set_threshold(500_000)
+# What an experiment imports stays, and to look for garbage among it takes a quarter of a second of
+# each start. `options.set_up_process` turns the collector on again. Python has "-m" there while it
+# imports the package of what it is to run, and not for who imports it as a library.
+COLLECTS_LATER = sys.argv[:1] == ["-m"] and gc.isenabled()
+if COLLECTS_LATER:
+    gc.disable()

@@ -19,6 +19,7 @@ from dl_jax.models.precision import Precision
 from dl_jax.train import CheckpointError, NonFinite
 from dl_jax.train.gpu_graphs import convolutions_in_graphs
 from dl_jax.train.kept_memory import allocate_in_main_thread, keep_freed_memory
+from experiments import COLLECTS_LATER
 from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
 from experiments.grid import grid_of
 
@@ -149,9 +150,10 @@ def check(config: Output) -> None:
 
 
 def set_up_process() -> None:
-    """Let the process keep its memory, and look for garbage among what is made from now on."""
-    gc.freeze()
-    gc.set_threshold(10_000)
+    """Let the process keep what it frees, and look for garbage among what it makes from now on."""
+    if COLLECTS_LATER:
+        gc.freeze()  # else the first pass would go through what was imported after all
+        gc.enable()
     keep_freed_memory()
     allocate_in_main_thread()
 

@@ -6,9 +6,10 @@ from typing import Any
 import jax
 from jax.stages import Wrapped
 
-_QUICK: dict[str, bool | int] = {"xla_backend_optimization_level": 0}
-if jax.__version_info__ < (0, 11):  # later ones have no older emitters, in half of the time
-    _QUICK["xla_cpu_use_fusion_emitters"] = False
+_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 0}
+# XLA's older emitters compile in half of the time; JAX 0.11 has them no more.
+if jax.__version_info__ < (0, 11):
+    _OPTIONS["xla_cpu_use_fusion_emitters"] = False
 
 
 def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Wrapped:
@@ -21,7 +22,7 @@ def compile_once(function: Callable[..., Any], **jit_arguments: Any) -> Wrapped:
         function: what to compile.
         **jit_arguments: of `jax.jit`, but for `compiler_options`.
     """
-    options = _QUICK if default_platform() == "cpu" else None
+    options = _OPTIONS if default_platform() == "cpu" else None
     return jax.jit(function, compiler_options=options, **jit_arguments)
 
 

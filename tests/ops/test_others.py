@@ -1,4 +1,4 @@
-"""Activations, dropout and the bag of words."""
+"""Activations, dropout, the bag of words, and programs that run once."""
 
 import doctest
 
@@ -9,6 +9,7 @@ import pytest
 
 from dl_jax import ops
 from dl_jax.ops import activations
+from dl_jax.ops.compile_once import compile_once
 
 
 def test_the_docstrings_examples():
@@ -161,3 +162,13 @@ def test_no_texts_and_no_words(shape):
 
 def test_multi_hot_is_the_slides_matrix():
     assert ops.multi_hot(IDS, 6).tolist() == [[0, 1, 0, 1, 0, 0], [0, 0, 1, 1, 1, 1], [0] * 6]
+
+
+def test_what_runs_once_is_compiled_quickly(monkeypatch):
+    asked, jitted = {}, jax.jit(abs)
+    monkeypatch.setattr(jax, "jit", lambda function, **arguments: asked.update(arguments) or jitted)
+    compile_once(abs, static_argnames="x")
+    assert asked["static_argnames"] == "x"
+    assert asked["compiler_options"]["xla_backend_optimization_level"] == 0
+    older = {"xla_cpu_use_fusion_emitters": False} if jax.__version_info__ < (0, 11) else {}
+    assert asked["compiler_options"].items() >= older.items()

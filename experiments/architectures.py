@@ -84,8 +84,6 @@ def run(config: Config) -> Record:
     if unknown or not config.names:
         got = ", ".join(unknown) or "none"
         raise ValueError(f"names: expected some of {', '.join(YEARS)}, got {got}")
-    if config.rounds < 1:
-        raise ValueError(f"rounds: expected at least 1, got {config.rounds}")
     with recording(
         "architectures",
         config,

@@ -92,11 +92,8 @@ def run(config: Config) -> Record:
     Raises:
         ValueError: for fewer than one round, or fewer than no convolutions.
     """
-    if config.rounds < 1 or config.drawn < 0:
-        raise ValueError(
-            "expected at least 1 for rounds and 0 for drawn, got "
-            f"{config.rounds} and {config.drawn}"
-        )
+    if config.drawn < 0:
+        raise ValueError(f"drawn: expected at least 0, got {config.drawn}")
     with recording(
         "convolutions",
         config,

@@ -124,8 +124,9 @@ def changed(config: Output) -> list[str]:
 
 
 def check(config: Output) -> None:
-    """Raise a ValueError for settings that no training can have; before any data is loaded."""
-    for name in ("num_epochs", "batch_size", "seeds", "checkpoint_every"):
+    """Raise a ValueError for settings that nothing can be run with; before any data is loaded."""
+    counts = ("num_epochs", "batch_size", "seeds", "checkpoint_every")
+    for name in (*counts, "num_students", "rounds", "repeats", "steps", "image_size"):
         number = getattr(config, name, 1)
         if number is not None and number < 1:
             raise ValueError(f"{name}: expected at least 1, got {number}")

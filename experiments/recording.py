@@ -39,7 +39,7 @@ def recording(experiment: str, config: Output, title: str, description: str) -> 
     removed again.
 
     Raises:
-        ValueError: if the configuration has no epochs or an empty batch.
+        ValueError: for settings that nothing can be run with, as an empty batch.
         RunFolderError: if the folder cannot be made.
         Interrupted: after Ctrl-C, if there is something to keep.
     """

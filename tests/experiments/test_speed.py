@@ -130,10 +130,19 @@ def test_convolutions_are_drawn_the_same_each_time(figures, monkeypatch):
         assert 4 * n * height * width * channels < 200e6
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"drawn": -1}])
-def test_no_round_and_fewer_than_no_convolutions_are_refused(wrong):
-    with pytest.raises(ValueError, match="expected at least 1 for rounds and 0 for drawn"):
-        convolutions.run(convolutions.Config(**wrong))
+@pytest.mark.parametrize(
+    ("experiment", "wrong", "message"),
+    [
+        (convolutions, {"rounds": 0}, "rounds: expected at least 1, got 0"),
+        (convolutions, {"drawn": -1}, "drawn: expected at least 0, got -1"),
+        (start_up, {"rounds": 0}, "rounds: expected at least 1, got 0"),
+        (any_flax_model, {"steps": 0}, "steps: expected at least 1, got 0"),
+        (any_flax_model, {"image_size": 0}, "image_size: expected at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_timed(experiment, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        experiment.run(experiment.Config(**wrong))
 
 
 def test_a_model_learns_the_same_with_either_operations(figures, monkeypatch):

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
+
 from dl_jax import report
 from dl_jax.data import DataCorrupted, DataNotFound
 from dl_jax.models.precision import Precision
@@ -123,6 +125,9 @@ def changed(config: Output) -> list[str]:
     return [f"{f.name} {value}" for f, value in values if value != f.default]
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+
+
 def check(config: Output) -> None:
     """Raise a ValueError for settings that nothing can be run with; before any data is loaded."""
     counts = ("num_epochs", "batch_size", "seeds", "checkpoint_every")
@@ -130,6 +135,12 @@ def check(config: Output) -> None:
         number = getattr(config, name, 1)
         if number is not None and number < 1:
             raise ValueError(f"{name}: expected at least 1, got {number}")
+    rate = getattr(config, "learning_rate", None)
+    if rate is not None and not 0 <= rate <= _LARGEST:
+        raise ValueError(f"learning_rate: expected 0 to {_LARGEST:.3g}, as float32 has, got {rate}")
+    seed, seeds = getattr(config, "seed", 0), getattr(config, "seeds", 1)
+    if not -(2**63) <= seed < 2**63 - seeds:
+        raise ValueError(f"seed: expected a number of 64 bits, got {seed}")
     if not isinstance(config, Training):
         return
     grid_of(config.sweep, config)

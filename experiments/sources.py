@@ -81,7 +81,8 @@ def held_out(
         ValueError: if one of the two would be empty.
     """
     size = len(all_examples.targets)
-    border = round(size * share) if first else size - round(size * share)
+    held = round(size * share) if 0 < share < 1 else 0  # of a share that is no number either
+    border = held if first else size - held
     if not 0 < border < size:
         raise ValueError(
             f"validation: expected a share that leaves some of {size} examples on both sides, "

@@ -210,8 +210,9 @@ def test_validation_is_the_last_part_or_the_first():
     assert (train.inputs.tolist(), validation.inputs.tolist()) == (list(range(8)), [8, 9])
     train, validation = held_out(ten, 0.4, first=True)
     assert (train.inputs.tolist(), validation.inputs.tolist()) == ([4, 5, 6, 7, 8, 9], [0, 1, 2, 3])
-    with pytest.raises(ValueError, match=r"of 10 examples on both sides, got 1\.0"):
-        held_out(ten, 1.0)
+    for share in (1.0, -0.5, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=f"of 10 examples on both sides, got {share}"):
+            held_out(ten, share)
 
 
 def test_the_command_repeats_the_run():
@@ -225,6 +226,10 @@ def test_the_command_repeats_the_run():
     ("arguments", "message"),
     [
         (["--num-epochs", "0"], "num_epochs: expected at least 1, got 0"),
+        (["--learning-rate", "nan"], "learning_rate: expected 0 to 3.4e.38, as .*, got nan"),
+        (["--learning-rate", "-1"], "learning_rate: expected 0 to .*, got -1.0"),
+        (["--learning-rate", "1e39"], "learning_rate: expected 0 to .*, got 1e.39"),
+        (["--seed", "99999999999999999999"], "seed: expected a number of 64 bits, got 9999"),
         (["--batch-size", "5000"], "from 1 to the number of training examples, 400, got 5000"),
         (["--out", "/dev/null/runs"], "/dev/null"),
     ],

@@ -25,6 +25,8 @@ from experiments import COLLECTS_LATER
 from experiments.determinism import DETERMINISTIC, is_deterministic, make_deterministic
 from experiments.grid import grid_of
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 DataMode = Literal["auto", "real", "embedded"]
 Gradients = Literal["autodiff", "hand"]
 
@@ -123,9 +125,6 @@ def changed(config: Output) -> list[str]:
     mine = [f for f in fields(config) if f.name not in same]
     values = ((f, getattr(config, f.name)) for f in mine)
     return [f"{f.name} {value}" for f, value in values if value != f.default]
-
-
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def check(config: Output) -> None:

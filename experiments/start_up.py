@@ -7,7 +7,7 @@ the second one with those that the first has left. Python's byte code is there, 
 start: one that is not counted leaves it in a folder of its own. A start ends when a whole batch has
 been computed; a short last one and the evaluation are programs of their own, which a run compiles
 besides. The data are random, in memory, with the shapes of the real ones.
-Expected: at most 4 s cold and 2.5 s warm on 2 cores. In about a minute.
+Expected: at most 4 s cold and 2.5 s warm on 2 cores. In about two minutes.
 """
 
 import os
